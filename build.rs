@@ -1,0 +1,396 @@
+//! Compiles every file under `proto/` into the contract crate, with no protoc to install.
+//!
+//! Three things come out: the messages and tonic stubs, the descriptor set with all its options (what servers read
+//! policy from), and the checks that the `buf.validate` rules and the required fields ask for.
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+use prost_reflect::{
+    Cardinality, DescriptorPool, EnumDescriptor, ExtensionDescriptor, FieldDescriptor, Kind, MessageDescriptor,
+    Value,
+};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    println!("cargo:rerun-if-changed=proto");
+    let out = PathBuf::from(env::var("OUT_DIR")?);
+    let root = Path::new("proto");
+    let mut files = Vec::new();
+    collect(root, &mut files)?;
+    files.sort();
+
+    let mut compiler = protox::Compiler::new([root])?;
+    compiler.include_imports(true).include_source_info(true);
+    compiler.open_files(&files)?;
+    let encoded = compiler.encode_file_descriptor_set();
+    fs::write(out.join("descriptors.bin"), &encoded)?;
+
+    let mut names = prost_build::Config::new();
+    names.enable_type_names(); // an event's full name is its routing key
+    tonic_prost_build::configure()
+        .include_file("contract.rs")
+        .codec_path("crate::codec::Codec")
+        .compile_fds_with_config(compiler.file_descriptor_set(), names)?;
+
+    let pool = DescriptorPool::decode(encoded.as_slice())?;
+    fs::write(out.join("checks.rs"), Checks::new(&pool)?.generate())?;
+    Ok(())
+}
+
+fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            collect(&path, files)?;
+        } else if path.extension().is_some_and(|extension| extension == "proto") {
+            files.push(path);
+        }
+    }
+    Ok(())
+}
+
+/// Writes one `Check` for each message that a request can carry, and one `Input` for each message that travels.
+struct Checks<'a> {
+    pool: &'a DescriptorPool,
+    rules: ExtensionDescriptor,
+    oneof_rules: ExtensionDescriptor,
+    behavior: ExtensionDescriptor,
+}
+
+const REQUIRED: i32 = 2;
+const OUTPUT_ONLY: i32 = 3;
+
+impl<'a> Checks<'a> {
+    fn new(pool: &'a DescriptorPool) -> Result<Self, Box<dyn Error>> {
+        let extension = |name: &str| pool.get_extension_by_name(name).ok_or(format!("{name} is not declared"));
+        Ok(Checks {
+            pool,
+            rules: extension("buf.validate.field")?,
+            oneof_rules: extension("buf.validate.oneof")?,
+            behavior: extension("google.api.field_behavior")?,
+        })
+    }
+
+    fn generate(&self) -> String {
+        let methods: Vec<_> = self.pool.services().flat_map(|service| service.methods().collect::<Vec<_>>()).collect();
+        let inputs: Vec<_> = unique(methods.iter().map(|method| method.input()).collect());
+        let outputs = unique(methods.iter().map(|method| method.output()).collect());
+        let mut reached = inputs.clone();
+        let mut next = 0;
+        while let Some(message) = reached.get(next).cloned() {
+            next += 1;
+            for field in message.fields() {
+                if let Kind::Message(inner) = field.kind()
+                    && !field.is_map()
+                    && !reached.contains(&inner)
+                {
+                    reached.push(inner);
+                }
+            }
+        }
+        let mut out = String::new();
+        for message in &reached {
+            out += &self.check(message);
+        }
+        for message in &inputs {
+            out += &format!(
+                "impl Input for {} {{ fn violations(&self) -> Violations {{ let mut found = Violations::default(); \
+                 Check::check(self, \"\", &mut found); found }} }}\n",
+                rust_path(message.full_name())
+            );
+        }
+        for message in outputs.iter().filter(|output| !inputs.contains(output)) {
+            out += &format!("impl Input for {} {{}}\n", rust_path(message.full_name()));
+        }
+        out
+    }
+
+    fn check(&self, message: &MessageDescriptor) -> String {
+        let mut body = String::new();
+        for oneof in message.oneofs() {
+            let required = oneof.options().get_extension(&self.oneof_rules).as_message().is_some_and(|rules| {
+                rules.get_field_by_name("required").is_some_and(|value| value.as_bool() == Some(true))
+            });
+            if required {
+                body += &format!(
+                    "if self.{0}.is_none() {{ found.add(path, \"{0}\", \"one of its fields must be set\"); }}\n",
+                    oneof.name()
+                );
+            }
+        }
+        for field in message.fields() {
+            body += &self.field(&field);
+        }
+        format!(
+            "impl Check for {} {{ #[allow(unused_variables)] fn check(&self, path: &str, found: &mut Violations) {{\n{body}}} }}\n",
+            rust_path(message.full_name())
+        )
+    }
+
+    fn field(&self, field: &FieldDescriptor) -> String {
+        let options = field.options();
+        let behaviors: Vec<i32> = options
+            .get_extension(&self.behavior)
+            .as_list()
+            .map(|list| list.iter().filter_map(Value::as_enum_number).collect())
+            .unwrap_or_default();
+        if behaviors.contains(&OUTPUT_ONLY) {
+            return String::new();
+        }
+        let rules = options.get_extension(&self.rules);
+        let rules = Rules(options.has_extension(&self.rules).then(|| rules.as_message().cloned()).flatten());
+        let required = behaviors.contains(&REQUIRED) || rules.flag("required");
+        let name = field.name();
+        let ident = rust_ident(name);
+
+        if let Some(oneof) = field.containing_oneof()
+            && !field.field_descriptor_proto().proto3_optional()
+        {
+            let body = self.scalar(field, &rules, "value", name, false);
+            return if body.is_empty() {
+                String::new()
+            } else {
+                format!(
+                    "if let Some({}::{}::{}(value)) = &self.{} {{ {body} }}\n",
+                    module_of(field.parent_message().full_name()),
+                    pascal(oneof.name()),
+                    pascal(name),
+                    rust_ident(oneof.name())
+                )
+            };
+        }
+        if field.is_map() {
+            return match rules.within("map").number("max_pairs") {
+                Some(most) => format!(
+                    "if self.{ident}.len() as u64 > {most} {{ found.add(path, \"{name}\", \"must have at most {most} entries\"); }}\n"
+                ),
+                None => String::new(),
+            };
+        }
+        if field.cardinality() == Cardinality::Repeated {
+            return self.list(field, &rules, required);
+        }
+        let optional = field.supports_presence();
+        if optional {
+            let missing = if required {
+                format!("else {{ found.add(path, \"{name}\", \"is required\"); }}")
+            } else {
+                String::new()
+            };
+            let body = self.scalar(field, &rules, "value", name, false);
+            if body.is_empty() && missing.is_empty() {
+                return String::new();
+            }
+            return format!("if let Some(value) = &self.{ident} {{ {body} }} {missing}\n");
+        }
+        let body = self.scalar(field, &rules, &format!("(&self.{ident})"), name, required);
+        let skip_empty = rules.ignores_zero() || (!required && matches!(field.kind(), Kind::String | Kind::Enum(_)));
+        match (body.is_empty(), skip_empty) {
+            (true, _) => String::new(),
+            (false, true) => format!("if self.{ident} != Default::default() {{ {body} }}\n"),
+            (false, false) => body,
+        }
+    }
+
+    fn list(&self, field: &FieldDescriptor, rules: &Rules, required: bool) -> String {
+        let name = field.name();
+        let ident = rust_ident(name);
+        let mut out = String::new();
+        let list = rules.within("repeated");
+        let fewest = list.number("min_items").unwrap_or_default().max(i64::from(required));
+        if fewest > 0 {
+            out += &format!(
+                "if (self.{ident}.len() as u64) < {fewest} {{ found.add(path, \"{name}\", \"must have at least {fewest} item(s)\"); }}\n"
+            );
+        }
+        // A list without a stated bound still has one: every external input has a limit.
+        let most = list.number("max_items").unwrap_or(1000);
+        out += &format!(
+            "if self.{ident}.len() as u64 > {most} {{ found.add(path, \"{name}\", \"must have at most {most} items\"); return; }}\n"
+        );
+        if list.flag("unique") {
+            out += &format!(
+                "{{ let mut seen = std::collections::BTreeSet::new(); if !self.{ident}.iter().all(|item| seen.insert(item)) {{ found.add(path, \"{name}\", \"must not repeat an item\"); }} }}\n"
+            );
+        }
+        let items = Rules(list.message("items"));
+        let body = self.scalar(field, &items, "item", &format!("{name}[{{index}}]"), false);
+        if !body.is_empty() {
+            out += &format!("for (index, item) in self.{ident}.iter().enumerate() {{ {body} }}\n");
+        }
+        out
+    }
+
+    /// Checks one value, given as the expression of a reference to it.
+    fn scalar(&self, field: &FieldDescriptor, rules: &Rules, value: &str, name: &str, required: bool) -> String {
+        let name = format!("&format!(\"{name}\")");
+        let add = |condition: String, description: String| {
+            format!("if {condition} {{ found.add(path, {name}, \"{description}\"); }}\n")
+        };
+        let mut out = String::new();
+        match field.kind() {
+            Kind::Message(message) => {
+                if message.full_name().starts_with("cartwright.") || message.full_name().starts_with("google.type.") {
+                    out += &format!("Check::check({value}, &found.inside(path, {name}), found);\n");
+                }
+            }
+            Kind::String => {
+                let rules = rules.within("string");
+                out += &add(format!("{value}.contains('\\0')"), "must not contain U+0000".into());
+                let fewest = rules.number("min_len").unwrap_or_default().max(i64::from(required));
+                if fewest == 1 {
+                    out += &add(format!("{value}.trim().is_empty()"), "is required".into());
+                } else if fewest > 1 {
+                    out += &add(
+                        format!("({value}.chars().count() as u64) < {fewest}"),
+                        format!("must have at least {fewest} characters"),
+                    );
+                }
+                let most = rules.number("max_len").unwrap_or(4096);
+                out += &add(
+                    format!("{value}.len() as u64 > {most} && {value}.chars().count() as u64 > {most}"),
+                    format!("must have at most {most} characters"),
+                );
+                if let Some(most) = rules.number("max_bytes") {
+                    out += &add(format!("{value}.len() as u64 > {most}"), format!("must have at most {most} bytes"));
+                }
+                if rules.flag("email") {
+                    out += &add(format!("!is_email({value})"), "must be an e-mail address".into());
+                }
+                if rules.flag("uuid") {
+                    out += &add(format!("!is_uuid({value})"), "must be a UUID".into());
+                }
+            }
+            Kind::Bytes => {
+                let rules = rules.within("bytes");
+                let fewest = rules.number("min_len").unwrap_or_default().max(i64::from(required));
+                if fewest > 0 {
+                    out += &add(
+                        format!("({value}.len() as u64) < {fewest}"),
+                        format!("must have at least {fewest} bytes"),
+                    );
+                }
+                if let Some(most) = rules.number("max_len") {
+                    out += &add(format!("{value}.len() as u64 > {most}"), format!("must have at most {most} bytes"));
+                }
+            }
+            Kind::Enum(declared) => out += &enum_check(&declared, value, &add, required),
+            Kind::Int32 | Kind::Int64 => {
+                let rules = rules.within(if field.kind() == Kind::Int32 { "int32" } else { "int64" });
+                for (rule, refused, words) in [
+                    ("lt", ">=", "less than"),
+                    ("lte", ">", "at most"),
+                    ("gt", "<=", "greater than"),
+                    ("gte", "<", "at least"),
+                ] {
+                    if let Some(bound) = rules.number(rule) {
+                        out += &add(format!("*{value} {refused} {bound}"), format!("must be {words} {bound}"));
+                    }
+                }
+            }
+            _ => {}
+        }
+        out
+    }
+}
+
+fn enum_check(
+    declared: &EnumDescriptor,
+    value: &str,
+    add: &impl Fn(String, String) -> String,
+    required: bool,
+) -> String {
+    let path = rust_path(declared.full_name());
+    let mut out = add(format!("{path}::try_from(*{value}).is_err()"), "must be a value the contract defines".into());
+    if required {
+        out += &add(format!("*{value} == 0"), "is required".into());
+    }
+    out
+}
+
+/// A `FieldRules` message or a part of it, possibly absent.
+struct Rules(Option<prost_reflect::DynamicMessage>);
+
+impl Rules {
+    fn message(&self, name: &str) -> Option<prost_reflect::DynamicMessage> {
+        let rules = self.0.as_ref()?;
+        rules.has_field_by_name(name).then(|| rules.get_field_by_name(name)?.as_message().cloned()).flatten()
+    }
+
+    fn within(&self, name: &str) -> Rules {
+        Rules(self.message(name))
+    }
+
+    fn value(&self, name: &str) -> Option<Value> {
+        let rules = self.0.as_ref()?;
+        rules.has_field_by_name(name).then(|| rules.get_field_by_name(name).map(|value| value.into_owned())).flatten()
+    }
+
+    fn number(&self, name: &str) -> Option<i64> {
+        let value = self.value(name)?;
+        value.as_i64().or(value.as_i32().map(i64::from)).or(value.as_u64().and_then(|value| value.try_into().ok()))
+    }
+
+    fn flag(&self, name: &str) -> bool {
+        self.value(name).and_then(|value| value.as_bool()) == Some(true)
+    }
+
+    fn ignores_zero(&self) -> bool {
+        self.value("ignore").and_then(|value| value.as_enum_number()) == Some(1)
+    }
+}
+
+fn unique(messages: Vec<MessageDescriptor>) -> Vec<MessageDescriptor> {
+    let mut kept: Vec<MessageDescriptor> = Vec::new();
+    for message in messages {
+        if !kept.contains(&message) {
+            kept.push(message);
+        }
+    }
+    kept
+}
+
+/// `cartwright.order.v1.Order.State` is `crate::generated::cartwright::order::v1::order::State`.
+fn rust_path(full_name: &str) -> String {
+    if let Some(name) = full_name.strip_prefix("google.protobuf.") {
+        return if name == "Empty" { "()".into() } else { format!("::prost_types::{name}") };
+    }
+    let (parents, name) = full_name.rsplit_once('.').unwrap_or(("", full_name));
+    let modules: Vec<String> = parents.split('.').map(|part| rust_ident(&snake(part))).collect();
+    format!("crate::generated::{}::{name}", modules.join("::"))
+}
+
+/// The module in which prost puts the oneofs of a message.
+fn module_of(full_name: &str) -> String {
+    let (parents, name) = full_name.rsplit_once('.').unwrap_or(("", full_name));
+    let modules: Vec<String> = parents.split('.').map(|part| rust_ident(&snake(part))).collect();
+    format!("crate::generated::{}::{}", modules.join("::"), snake(name))
+}
+
+fn rust_ident(name: &str) -> String {
+    match name {
+        "type" | "match" | "ref" | "move" | "use" | "in" | "where" => format!("r#{name}"),
+        _ => name.into(),
+    }
+}
+
+fn snake(name: &str) -> String {
+    let mut out = String::new();
+    for (index, letter) in name.chars().enumerate() {
+        if letter.is_ascii_uppercase() && index > 0 {
+            out.push('_');
+        }
+        out.push(letter.to_ascii_lowercase());
+    }
+    out
+}
+
+fn pascal(name: &str) -> String {
+    name.split('_')
+        .map(|part| {
+            let mut letters = part.chars();
+            letters.next().map(|first| first.to_ascii_uppercase().to_string() + letters.as_str()).unwrap_or_default()
+        })
+        .collect()
+}

@@ -1,0 +1,121 @@
+//! Refusals as gRPC statuses: the right code, a stable reason, and the fields at fault.
+
+use std::collections::HashMap;
+use std::error::Error;
+use std::time::Duration;
+
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt};
+
+/// The domain of reasons that no single service owns.
+pub const DOMAIN: &str = "cartwright";
+
+/// Refuses with a reason that callers may act on. The message is the error's own words.
+pub fn refusal(code: Code, reason: &'static str, domain: &str, error: &dyn Error) -> Status {
+    refusal_with(code, reason, domain, error, &[])
+}
+
+/// Refuses with a reason and the values that led to it.
+pub fn refusal_with(
+    code: Code,
+    reason: &'static str,
+    domain: &str,
+    error: &dyn Error,
+    metadata: &[(&str, String)],
+) -> Status {
+    plain(code, reason, domain, &error.to_string(), metadata)
+}
+
+/// Refuses in words of its own, where there is no error value.
+pub fn plain(code: Code, reason: &str, domain: &str, message: &str, metadata: &[(&str, String)]) -> Status {
+    let metadata: HashMap<String, String> = metadata.iter().map(|(key, value)| ((*key).into(), value.clone())).collect();
+    let mut details = ErrorDetails::with_error_info(reason, domain, metadata);
+    if matches!(code, Code::Unavailable | Code::ResourceExhausted | Code::Aborted) {
+        details.set_retry_info(Some(Duration::from_millis(500)));
+    }
+    Status::with_error_details(code, shortened(message), details)
+}
+
+/// Refuses a request because of one of its fields.
+pub fn invalid(field: &str, description: impl Into<String>) -> Status {
+    let description = description.into();
+    let mut details = ErrorDetails::with_error_info("INVALID_FIELD", DOMAIN, HashMap::new());
+    details.add_bad_request_violation(field, &description);
+    Status::with_error_details(Code::InvalidArgument, shortened(&format!("{field} {description}")), details)
+}
+
+/// Asks the caller to come back: nothing was done, and trying again later is safe.
+pub fn unavailable(reason: &str, message: &str, retry_after: Duration) -> Status {
+    try_later(Code::Unavailable, reason, message, retry_after)
+}
+
+/// Turns the caller away for now, because a limit is reached.
+pub fn exhausted(reason: &str, message: &str, retry_after: Duration) -> Status {
+    try_later(Code::ResourceExhausted, reason, message, retry_after)
+}
+
+fn try_later(code: Code, reason: &str, message: &str, retry_after: Duration) -> Status {
+    let mut details = ErrorDetails::with_error_info(reason, DOMAIN, HashMap::new());
+    details.set_retry_info(Some(retry_after));
+    Status::with_error_details(code, shortened(message), details)
+}
+
+/// Logs our own failure once, with its whole chain, and tells the caller nothing of it. A database that is busy or away
+/// is no failure of ours: the caller may come back.
+pub fn internal(error: &(dyn Error + 'static)) -> Status {
+    if away(error) {
+        tracing::warn!(error = %chain(error), "the database is away or busy");
+        return unavailable("STORAGE_UNAVAILABLE", "the service cannot reach its storage; try again", Duration::from_secs(1));
+    }
+    tracing::error!(error = %chain(error), "a request failed inside the service");
+    plain(Code::Internal, "INTERNAL", DOMAIN, "internal error", &[])
+}
+
+fn away(error: &(dyn Error + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(cause) = next {
+        if let Some(database) = cause.downcast_ref::<sea_orm::DbErr>()
+            && crate::db::is_unavailable(database)
+        {
+            return true;
+        }
+        next = cause.source();
+    }
+    false
+}
+
+/// An error and all its causes, in one line.
+pub fn chain(error: &dyn Error) -> String {
+    let mut words = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        words = format!("{words}: {cause}");
+        next = cause.source();
+    }
+    words
+}
+
+/// The stable reason of a refusal, such as `ORDER_NOT_FOUND`.
+pub fn reason(status: &Status) -> Option<String> {
+    status.get_details_error_info().map(|info| info.reason)
+}
+
+/// The values that came with a refusal.
+pub fn metadata(status: &Status) -> HashMap<String, String> {
+    status.get_details_error_info().map(|info| info.metadata).unwrap_or_default()
+}
+
+/// The fields at fault, each with what is wrong about it.
+pub fn violations(status: &Status) -> Vec<(String, String)> {
+    let bad = status.get_details_bad_request().unwrap_or_default();
+    bad.field_violations.into_iter().map(|violation| (violation.field, violation.description)).collect()
+}
+
+/// Headers carry the message: it stays below 200 bytes.
+fn shortened(message: &str) -> String {
+    if message.len() <= 200 {
+        return message.into();
+    }
+    let end = (0..=197).rev().find(|&end| message.is_char_boundary(end)).unwrap_or_default();
+    format!("{}...", &message[..end])
+}

@@ -1,0 +1,2 @@
+//! Runs the edge alone.
+fn main() {}

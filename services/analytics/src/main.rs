@@ -1,0 +1,2 @@
+//! Runs the analytics service alone.
+fn main() {}

@@ -1,0 +1,1 @@
+//! The analytics service through its own gRPC client.

@@ -1,0 +1,2 @@
+//! Runs the cart service alone.
+fn main() {}

@@ -1,0 +1,2 @@
+//! Runs the catalog service alone.
+fn main() {}

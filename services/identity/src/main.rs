@@ -1,0 +1,2 @@
+//! Runs the identity service alone.
+fn main() {}

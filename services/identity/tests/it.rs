@@ -1,0 +1,1 @@
+//! The identity service through its own gRPC client.

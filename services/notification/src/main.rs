@@ -1,0 +1,2 @@
+//! Runs the notification service alone.
+fn main() {}

@@ -1,0 +1,1 @@
+//! The notification service through its own gRPC client.

@@ -1,0 +1,2 @@
+//! Runs the payment service alone.
+fn main() {}

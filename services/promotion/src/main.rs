@@ -1,0 +1,2 @@
+//! Runs the promotion service alone.
+fn main() {}

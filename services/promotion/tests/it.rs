@@ -1,0 +1,1 @@
+//! The promotion service through its own gRPC client.
