@@ -188,7 +188,13 @@ impl<'a> Checks<'a> {
         let skip_empty = rules.ignores_zero() || (!required && matches!(field.kind(), Kind::String | Kind::Enum(_)));
         match (body.is_empty(), skip_empty) {
             (true, _) => String::new(),
-            (false, true) => format!("if self.{ident} != Default::default() {{ {body} }}\n"),
+            (false, true) => {
+                let present = match field.kind() {
+                    Kind::String | Kind::Bytes => format!("!self.{ident}.is_empty()"),
+                    _ => format!("self.{ident} != 0"),
+                };
+                format!("if {present} {{ {body} }}\n")
+            }
             (false, false) => body,
         }
     }

@@ -9,7 +9,7 @@ pub(crate) mod generated {
 }
 
 pub use generated::cartwright::{
-    common, identity, operations,
+    analytics, cart, catalog, common, identity, inventory, notification, operations, order, payment, promotion, shipping,
 };
 pub use generated::google::r#type::Money;
 
