@@ -1,7 +1,19 @@
 //! What every service stands on and no domain knows.
+pub mod bus;
+pub mod consumer;
+pub mod db;
+pub mod event;
+pub mod health;
+pub mod host;
 pub mod id;
+pub mod migration;
 pub mod money;
+pub mod once;
+pub mod outbox;
 pub mod page;
+pub mod server;
 pub mod status;
+pub mod task;
+pub mod telemetry;
 pub mod time;
 pub mod wire;

@@ -1,0 +1,80 @@
+//! The bus: how events get from one service's outbox to the others' inboxes.
+
+mod amqp;
+mod local;
+
+use tokio_util::sync::CancellationToken;
+
+pub use amqp::AmqpBus;
+pub use local::LocalBus;
+
+use crate::consumer::Consumer;
+use crate::event::Envelope;
+
+/// An event, or a message, was not taken. It will be offered again.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Unavailable(pub(crate) String);
+
+/// The way events travel, chosen by the settings.
+#[derive(Clone, Debug)]
+pub enum Bus {
+    /// Within this process.
+    Local(LocalBus),
+    /// Through a broker.
+    Amqp(AmqpBus),
+    /// Nowhere: a lone service without a broker. Its events wait in the outbox.
+    None,
+}
+
+impl Bus {
+    /// Waits until there is somebody to send to.
+    pub async fn ready(&self) {
+        match self {
+            Bus::Local(bus) => bus.ready().await,
+            Bus::Amqp(_) => {}
+            Bus::None => {
+                tracing::warn!("there is no bus: events wait in the outbox until AMQP_URL is set");
+                std::future::pending().await
+            }
+        }
+    }
+
+    /// Sends one event and waits until it is safe with the broker, or applied by everybody in this process.
+    pub(crate) async fn publish(&self, envelope: &Envelope) -> Result<(), Unavailable> {
+        match self {
+            Bus::Local(bus) => bus.publish(envelope).await,
+            Bus::Amqp(bus) => bus.publish(envelope).await,
+            Bus::None => Err(Unavailable("there is no bus".to_owned())),
+        }
+    }
+
+    /// Receives what the consumer asks for and retries what failed, until told to stop. A service that consumes
+    /// nothing says so too, with `None`: nobody then waits for it.
+    pub async fn serve(&self, noun: &str, consumer: Option<Consumer>, shutdown: CancellationToken) {
+        let receive = async {
+            match self {
+                Bus::Local(bus) => bus.serve(noun, consumer.clone(), shutdown.clone()).await,
+                Bus::Amqp(bus) => match &consumer {
+                    Some(consumer) => bus.serve(noun, consumer, shutdown.clone()).await,
+                    None => {}
+                },
+                Bus::None => {}
+            }
+        };
+        let retry = async {
+            if let Some(consumer) = &consumer {
+                consumer.retry(shutdown.clone()).await;
+            }
+        };
+        futures::join!(receive, retry);
+    }
+
+    /// Whether events can travel now.
+    pub fn connected(&self) -> bool {
+        match self {
+            Bus::Local(_) | Bus::None => true,
+            Bus::Amqp(bus) => bus.connected(),
+        }
+    }
+}

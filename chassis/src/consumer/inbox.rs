@@ -1,0 +1,93 @@
+//! The inbox: which events were applied, so that each is applied once.
+
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, Statement};
+
+use crate::event::Envelope;
+use crate::once::fingerprint;
+use crate::time::Timestamp;
+
+/// What the inbox says of an event.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Claim {
+    /// It is new, and noted as applied by this transaction.
+    New,
+    /// It was applied before.
+    Applied,
+    /// Its id belongs to another event.
+    Differs,
+    /// It is kept already, to be tried again or looked at.
+    Kept,
+    /// An earlier event of its key waits to be tried again: it must wait behind it.
+    Behind,
+}
+
+/// Claims an event for this transaction. One statement where all is well, since every event pays for it.
+pub(super) async fn claim(tx: &DatabaseTransaction, envelope: &Envelope) -> Result<Claim, DbErr> {
+    let claimed = tx
+        .execute_raw(Statement::from_sql_and_values(
+            tx.get_database_backend(),
+            "INSERT INTO inbox (id, kind, key, fingerprint, create_time)
+             SELECT $1, $2, $3, $4, $5
+             WHERE NOT EXISTS (SELECT 1 FROM parked WHERE id = $1)
+               AND NOT EXISTS (SELECT 1 FROM parked WHERE key = $3 AND key <> '' AND state = 'RETRYING')
+             ON CONFLICT (id) DO NOTHING",
+            [
+                envelope.id.into(),
+                envelope.kind.as_str().into(),
+                envelope.key.as_str().into(),
+                fingerprint(&envelope.payload).into(),
+                Timestamp::now().micros().into(),
+            ],
+        ))
+        .await?;
+    if claimed.rows_affected() == 1 {
+        return Ok(Claim::New);
+    }
+    if let Some(known) = known(tx, envelope).await? {
+        return Ok(known);
+    }
+    let kept = tx
+        .query_one_raw(Statement::from_sql_and_values(
+            tx.get_database_backend(),
+            "SELECT 1 FROM parked WHERE id = $1",
+            [envelope.id.into()],
+        ))
+        .await?;
+    Ok(if kept.is_some() { Claim::Kept } else { Claim::Behind })
+}
+
+/// Claims an event that is being tried again: its own place in the line is no obstacle.
+pub(super) async fn claim_again(tx: &DatabaseTransaction, envelope: &Envelope) -> Result<Claim, DbErr> {
+    let claimed = tx
+        .execute_raw(Statement::from_sql_and_values(
+            tx.get_database_backend(),
+            "INSERT INTO inbox (id, kind, key, fingerprint, create_time) VALUES ($1, $2, $3, $4, $5)
+             ON CONFLICT (id) DO NOTHING",
+            [
+                envelope.id.into(),
+                envelope.kind.as_str().into(),
+                envelope.key.as_str().into(),
+                fingerprint(&envelope.payload).into(),
+                Timestamp::now().micros().into(),
+            ],
+        ))
+        .await?;
+    if claimed.rows_affected() == 1 {
+        return Ok(Claim::New);
+    }
+    Ok(known(tx, envelope).await?.unwrap_or(Claim::New))
+}
+
+async fn known(tx: &DatabaseTransaction, envelope: &Envelope) -> Result<Option<Claim>, DbErr> {
+    let row = tx
+        .query_one_raw(Statement::from_sql_and_values(
+            tx.get_database_backend(),
+            "SELECT kind, fingerprint FROM inbox WHERE id = $1",
+            [envelope.id.into()],
+        ))
+        .await?;
+    let Some(row) = row else { return Ok(None) };
+    let same = row.try_get_by_index::<String>(0)? == envelope.kind
+        && row.try_get_by_index::<Vec<u8>>(1)? == fingerprint(&envelope.payload);
+    Ok(Some(if same { Claim::Applied } else { Claim::Differs }))
+}

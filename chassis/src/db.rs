@@ -1,0 +1,304 @@
+//! The service's own database: bounded pools, the one way to write, and what counts as an outage.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sea_orm::sqlx;
+use sea_orm::{
+    ConnAcquireErr, ConnectOptions, ConnectionTrait, Database, DatabaseBackend, DatabaseConnection,
+    DatabaseTransaction, DbErr, ExecResult, RuntimeErr, SqliteTransactionMode, Statement, TransactionOptions,
+    TransactionTrait,
+};
+use sea_orm_migration::MigratorTrait;
+use tokio::sync::{Notify, Semaphore, SemaphorePermit};
+
+use crate::migration;
+
+/// How long a caller waits for its turn to write before it is refused.
+const TURN: Duration = Duration::from_secs(5);
+const POSTGRES_CONNECTIONS_MAX: u32 = 20;
+const SQLITE_CONNECTIONS_MAX: u32 = 5;
+
+/// Where the database is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Url {
+    /// The database that is written to: `postgres://…` or `sqlite://…`.
+    pub primary: String,
+    /// A copy to read from where a moment's delay does no harm.
+    pub replica: Option<String>,
+}
+
+impl From<&str> for Url {
+    fn from(primary: &str) -> Url {
+        Url { primary: primary.to_owned(), replica: None }
+    }
+}
+
+/// The service's database. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Db {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    url: Url,
+    writer: DatabaseConnection,
+    replica: Option<DatabaseConnection>,
+    /// SQLite has one writer at a time. Waiting here is fair and holds no connection; waiting in SQLite polls.
+    turn: Option<Semaphore>,
+    committed: Notify,
+    announced: Notify,
+    parked: Notify,
+}
+
+tokio::task_local! {
+    /// Whether the running transaction has appended to the outbox: the relay need not look otherwise.
+    static ANNOUNCES: std::cell::Cell<bool>;
+}
+
+impl Db {
+    /// Opens the pools.
+    pub async fn connect(url: &Url) -> Result<Db, DbErr> {
+        let writer = Database::connect(options(&url.primary, false)).await?;
+        let replica = match &url.replica {
+            Some(replica) => Some(Database::connect(options(replica, false)).await?),
+            None => None,
+        };
+        let turn = (writer.get_database_backend() == DatabaseBackend::Sqlite).then(|| Semaphore::new(1));
+        let inner = Inner {
+            url: url.clone(),
+            writer,
+            replica,
+            turn,
+            committed: Notify::new(),
+            announced: Notify::new(),
+            parked: Notify::new(),
+        };
+        Ok(Db { inner: Arc::new(inner) })
+    }
+
+    /// Where to read what may be a moment old: the replica where there is one.
+    pub fn reader(&self) -> &DatabaseConnection {
+        self.inner.replica.as_ref().unwrap_or(&self.inner.writer)
+    }
+
+    /// Where to read what was just written. Never begin a transaction on it: [`Db::write`] does that safely.
+    pub fn writer(&self) -> &DatabaseConnection {
+        &self.inner.writer
+    }
+
+    /// Runs `work` in a transaction: commits when it succeeds, and then wakes the relay; rolls back when it fails.
+    pub async fn write<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        E: From<DbErr>,
+        F: AsyncFnOnce(&DatabaseTransaction) -> Result<T, E>,
+    {
+        let _turn = self.turn().await?;
+        let tx = self.begin().await?;
+        let (result, announces) = ANNOUNCES
+            .scope(std::cell::Cell::new(false), async {
+                let result = work(&tx).await;
+                (result, ANNOUNCES.with(std::cell::Cell::get))
+            })
+            .await;
+        match result {
+            Ok(value) => {
+                tx.commit().await?;
+                self.inner.committed.notify_waiters();
+                if announces {
+                    self.inner.announced.notify_waiters();
+                }
+                Ok(value)
+            }
+            Err(error) => {
+                if let Err(rollback) = tx.rollback().await {
+                    tracing::warn!(error = %rollback, "a transaction could not be rolled back; its connection is dropped");
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Runs one statement that writes, as a transaction of its own.
+    pub async fn execute(&self, statement: Statement) -> Result<ExecResult, DbErr> {
+        let _turn = self.turn().await?;
+        self.inner.writer.execute_raw(statement).await
+    }
+
+    /// Runs one statement that is never the same twice, so that preparing it would only fill the cache.
+    pub(crate) async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
+        let _turn = self.turn().await?;
+        self.inner.writer.execute_unprepared(sql).await
+    }
+
+    async fn turn(&self) -> Result<Option<SemaphorePermit<'_>>, DbErr> {
+        let Some(turn) = &self.inner.turn else { return Ok(None) };
+        match tokio::time::timeout(TURN, turn.acquire()).await {
+            Ok(Ok(permit)) => Ok(Some(permit)),
+            Ok(Err(_)) => Err(DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed)),
+            Err(_) => Err(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout)),
+        }
+    }
+
+    /// Begins on a task of its own: a caller that goes away while `BEGIN` is on its way would otherwise put a
+    /// connection with an open transaction back into the pool, and the next caller's writes would be lost.
+    async fn begin(&self) -> Result<DatabaseTransaction, DbErr> {
+        let writer = self.inner.writer.clone();
+        let options = TransactionOptions {
+            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+            ..TransactionOptions::default()
+        };
+        unbroken(async move { writer.begin_with_options(options).await })
+            .await
+            .unwrap_or(Err(DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed)))
+    }
+
+    /// Wakes whoever waits after every commit made here.
+    pub fn committed(&self) -> &Notify {
+        &self.inner.committed
+    }
+
+    /// Wakes whoever waits after every commit made here that announced an event.
+    pub(crate) fn announced(&self) -> &Notify {
+        &self.inner.announced
+    }
+
+    /// Wakes whoever retries messages that could not be handled.
+    pub(crate) fn parked(&self) -> &Notify {
+        &self.inner.parked
+    }
+
+    /// Asks the database for a sign of life.
+    pub async fn ping(&self) -> Result<(), DbErr> {
+        self.inner.writer.ping().await
+    }
+
+    /// Which database this is, for the few statements that differ.
+    pub fn backend(&self) -> DatabaseBackend {
+        self.inner.writer.get_database_backend()
+    }
+
+    /// Brings the schema up to date: the chassis's own tables first, then the service's.
+    pub async fn migrate<M: MigratorTrait>(&self) -> Result<(), DbErr> {
+        // Building an index on a grown table takes longer than any statement of a request may.
+        let patient = Database::connect(options(&self.inner.url.primary, true)).await?;
+        let lock = match patient.get_database_backend() {
+            DatabaseBackend::Postgres => {
+                // Replicas start together; one of them migrates while the others wait here.
+                let lock = patient.begin().await?;
+                lock.execute_unprepared("SELECT pg_advisory_xact_lock(7220315)").await?;
+                Some(lock)
+            }
+            _ => None,
+        };
+        migration::Chassis::up(&patient, None).await?;
+        M::up(&patient, None).await?;
+        if let Some(lock) = lock {
+            lock.commit().await?;
+        }
+        patient.close().await
+    }
+
+    /// Closes the pools. Work under way is finished first.
+    pub async fn close(&self) -> Result<(), DbErr> {
+        self.inner.writer.close_by_ref().await?;
+        match &self.inner.replica {
+            Some(replica) => replica.close_by_ref().await,
+            None => Ok(()),
+        }
+    }
+}
+
+/// Notes that the running transaction appended to the outbox.
+pub(crate) fn announce() {
+    // Outside `Db::write` nobody listens, and the relay's own poll finds the row.
+    let _ = ANNOUNCES.try_with(|announces| announces.set(true));
+}
+
+/// Runs a future to its end even when whoever waits for it goes away.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "it ends within the acquire timeout, so a drain need not know of it"
+)]
+async fn unbroken<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static) -> Option<T> {
+    tokio::spawn(future).await.ok()
+}
+
+fn options(url: &str, patient: bool) -> ConnectOptions {
+    let mut options = ConnectOptions::new(url);
+    options
+        .sqlx_logging(false)
+        .acquire_timeout(Duration::from_secs(2))
+        .test_before_acquire(false)
+        .test_before_acquire_if_idle_for(Duration::from_secs(1));
+    if url.starts_with("sqlite:") {
+        options
+            .max_connections(SQLITE_CONNECTIONS_MAX)
+            .idle_timeout(None::<Duration>)
+            .max_lifetime(None::<Duration>);
+        options.map_sqlx_sqlite_opts(|sqlite| {
+            sqlite
+                .create_if_missing(true)
+                .pragma("journal_mode", "WAL")
+                .pragma("busy_timeout", "5000")
+                .pragma("synchronous", "NORMAL")
+                .pragma("foreign_keys", "ON")
+        });
+    } else {
+        options.max_connections(POSTGRES_CONNECTIONS_MAX).idle_timeout(Duration::from_secs(60));
+        if !patient {
+            options.map_sqlx_postgres_opts(|postgres| {
+                postgres.options([("statement_timeout", "3s"), ("idle_in_transaction_session_timeout", "5s")])
+            });
+        }
+    }
+    options
+}
+
+/// Whether an error says that the database cannot be reached or asks to try again, rather than that the work is wrong.
+/// Looks through the error's sources.
+pub fn is_outage(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        let outage = match (error.downcast_ref::<DbErr>(), error.downcast_ref::<RuntimeErr>()) {
+            (Some(DbErr::ConnectionAcquire(_)), _) => true,
+            (Some(DbErr::Conn(cause) | DbErr::Exec(cause) | DbErr::Query(cause)), _)
+            | (None, Some(cause)) => lost(cause),
+            _ => false,
+        };
+        if outage {
+            return true;
+        }
+        next = error.source();
+    }
+    false
+}
+
+fn lost(cause: &RuntimeErr) -> bool {
+    let RuntimeErr::SqlxError(error) = cause else { return false };
+    if let sqlx::Error::Database(error) = error.as_ref() {
+        let code = error.code().unwrap_or_default();
+        return match error.try_downcast_ref::<sqlx::postgres::PgDatabaseError>() {
+            // Connection trouble, too many connections, the server going down or coming up, idle for too long,
+            // and the two that ask for the transaction to be run again.
+            Some(_) => {
+                ["08", "53", "57P"].iter().any(|class| code.starts_with(class))
+                    || ["25P03", "40001", "40P01"].contains(&code.as_ref())
+            }
+            // Busy and locked, each with its extended codes; and a disk that does not answer or is full.
+            None => code.parse().is_ok_and(|code: u32| [5, 6, 10, 13].contains(&(code & 0xff))),
+        };
+    }
+    matches!(
+        error.as_ref(),
+        sqlx::Error::Io(_)
+            | sqlx::Error::Tls(_)
+            | sqlx::Error::Protocol(_)
+            | sqlx::Error::PoolTimedOut
+            | sqlx::Error::PoolClosed
+            | sqlx::Error::WorkerCrashed
+            | sqlx::Error::BeginFailed
+    )
+}

@@ -1,0 +1,183 @@
+//! Doing a thing once: a repeated request gets the first reply again.
+
+use prost::Message;
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, Statement};
+use serde::{Deserialize, Serialize};
+use tonic::{Code, Status};
+
+use crate::caller::Caller;
+use crate::db::Db;
+use crate::status;
+use crate::time::Timestamp;
+
+/// Whose reasons these are.
+const DOMAIN: &str = "cartwright";
+
+/// What a request is recognised by. Serializable, so that a process that replies later can keep it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Key {
+    caller: String,
+    method: String,
+    request_id: String,
+    fingerprint: Vec<u8>,
+}
+
+impl Key {
+    /// The key of a caller's request. An empty `request_id` claims nothing: the work is done each time.
+    pub fn of<M: Message>(caller: &Caller, method: &str, request_id: &str, request: &M) -> Key {
+        Key {
+            caller: caller.key(),
+            method: method.to_owned(),
+            request_id: request_id.to_ascii_lowercase(),
+            fingerprint: fingerprint(&request.encode_to_vec()),
+        }
+    }
+}
+
+/// What a claim found.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Claim<R> {
+    /// Nobody has asked this before: do it, then [`settle`].
+    New,
+    /// It was done: this was the reply.
+    Done(R),
+}
+
+/// Why a request may not be carried out under its id.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The id was used for another request.
+    #[error("the request id was already used for a different request")]
+    Reused,
+    /// The first request with this id has not been answered yet.
+    #[error("a request with this id is still being carried out")]
+    InFlight,
+    /// The database failed.
+    #[error("the request's id could not be looked up")]
+    Database(#[from] DbErr),
+}
+
+impl From<Error> for Status {
+    fn from(error: Error) -> Status {
+        match &error {
+            Error::Reused => status::refusal(Code::AlreadyExists, "REQUEST_ID_REUSED", DOMAIN, &error),
+            Error::InFlight => status::refusal(Code::Aborted, "REQUEST_IN_FLIGHT", DOMAIN, &error),
+            Error::Database(_) => status::internal(&error),
+        }
+    }
+}
+
+/// Runs `work` in a transaction once per key, and keeps its reply with it.
+///
+/// The same request again gets the first reply; another request under the same id is `ALREADY_EXISTS`. What fails
+/// is rolled back together with the claim, and may be tried again.
+pub async fn once<R, E, F>(db: &Db, key: Key, work: F) -> Result<R, Status>
+where
+    R: Message + Default,
+    E: From<DbErr> + Into<Status>,
+    F: AsyncFnOnce(&DatabaseTransaction) -> Result<R, E>,
+{
+    let result = db
+        .write(async |tx| match claim(tx, &key).await.map_err(Failure::Claim)? {
+            Claim::Done(reply) => Ok(reply),
+            Claim::New => {
+                let reply = work(tx).await.map_err(Failure::Work)?;
+                settle(tx, &key, &reply).await.map_err(Error::from).map_err(Failure::Claim)?;
+                Ok(reply)
+            }
+        })
+        .await;
+    result.map_err(|failure| match failure {
+        Failure::Claim(error) => error.into(),
+        Failure::Work(error) => error.into(),
+    })
+}
+
+enum Failure<E> {
+    Claim(Error),
+    Work(E),
+}
+
+impl<E: From<DbErr>> From<DbErr> for Failure<E> {
+    fn from(error: DbErr) -> Failure<E> {
+        Failure::Work(error.into())
+    }
+}
+
+/// Claims a key. Of two transactions that claim it at once, the second waits for the first to end.
+///
+/// Used directly where the reply comes later than the transaction that accepts the request: claim there, reply
+/// with [`settle`] at the end. A repeat in between is `ABORTED`.
+pub async fn claim<R: Message + Default>(tx: &DatabaseTransaction, key: &Key) -> Result<Claim<R>, Error> {
+    if key.request_id.is_empty() {
+        return Ok(Claim::New);
+    }
+    let claimed = tx
+        .execute_raw(Statement::from_sql_and_values(
+            tx.get_database_backend(),
+            "INSERT INTO requests (caller, method, request_id, fingerprint, create_time) VALUES ($1, $2, $3, $4, $5)
+             ON CONFLICT (caller, method, request_id) DO NOTHING",
+            [
+                key.caller.as_str().into(),
+                key.method.as_str().into(),
+                key.request_id.as_str().into(),
+                key.fingerprint.clone().into(),
+                Timestamp::now().micros().into(),
+            ],
+        ))
+        .await?;
+    if claimed.rows_affected() == 1 {
+        return Ok(Claim::New);
+    }
+    let first = tx
+        .query_one_raw(Statement::from_sql_and_values(
+            tx.get_database_backend(),
+            "SELECT fingerprint, reply FROM requests WHERE caller = $1 AND method = $2 AND request_id = $3",
+            [key.caller.as_str().into(), key.method.as_str().into(), key.request_id.as_str().into()],
+        ))
+        .await?
+        .ok_or(Error::InFlight)?;
+    if first.try_get_by_index::<Vec<u8>>(0)? != key.fingerprint {
+        return Err(Error::Reused);
+    }
+    let reply: Option<Vec<u8>> = first.try_get_by_index(1)?;
+    let reply = reply.ok_or(Error::InFlight)?;
+    let reply = R::decode(reply.as_slice())
+        .map_err(|error| DbErr::Type(format!("a kept reply is damaged: {error}")))?;
+    Ok(Claim::Done(reply))
+}
+
+/// Keeps the reply to a claimed request.
+pub async fn settle<R: Message>(tx: &DatabaseTransaction, key: &Key, reply: &R) -> Result<(), DbErr> {
+    if key.request_id.is_empty() {
+        return Ok(());
+    }
+    tx.execute_raw(Statement::from_sql_and_values(
+        tx.get_database_backend(),
+        "UPDATE requests SET reply = $4 WHERE caller = $1 AND method = $2 AND request_id = $3",
+        [
+            key.caller.as_str().into(),
+            key.method.as_str().into(),
+            key.request_id.as_str().into(),
+            reply.encode_to_vec().into(),
+        ],
+    ))
+    .await?;
+    Ok(())
+}
+
+/// Gives a claimed key up, so that the same request may be made again.
+pub async fn forget(tx: &DatabaseTransaction, key: &Key) -> Result<(), DbErr> {
+    tx.execute_raw(Statement::from_sql_and_values(
+        tx.get_database_backend(),
+        "DELETE FROM requests WHERE caller = $1 AND method = $2 AND request_id = $3",
+        [key.caller.as_str().into(), key.method.as_str().into(), key.request_id.as_str().into()],
+    ))
+    .await?;
+    Ok(())
+}
+
+/// SHA-256, by which two messages are known to be the same.
+pub(crate) fn fingerprint(bytes: &[u8]) -> Vec<u8> {
+    ring::digest::digest(&ring::digest::SHA256, bytes).as_ref().to_vec()
+}
