@@ -1,0 +1,124 @@
+//! The `main` of a service in its own process.
+use std::{future::Future, process::ExitCode, time::Duration};
+
+use clap::{Args, Parser, Subcommand};
+use sea_orm_migration::{MigrationTrait, MigratorTrait};
+use tokio_util::sync::CancellationToken;
+
+use super::Host;
+use crate::{
+    Error,
+    config::{self, Listen, Settings},
+    task, telemetry,
+};
+
+/// Runs one service of Cartwright.
+///
+/// Every setting can be given as a flag, as an environment variable, or in the TOML file that --config names; a flag
+/// wins over the environment, and the environment over the file. The service stops cleanly on SIGTERM and Ctrl-C.
+#[derive(Parser)]
+#[command(version)]
+struct Alone<C: Args> {
+    #[command(flatten)]
+    own: C,
+    #[command(flatten)]
+    listen: Listen,
+    #[command(flatten)]
+    settings: Settings,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Brings the database's schema up to date, and ends.
+    Migrate,
+}
+
+/// The migrations of a service without a database.
+#[derive(Debug)]
+pub struct Stateless;
+
+impl MigratorTrait for Stateless {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        Vec::new()
+    }
+}
+
+/// Reads the settings, starts telemetry, binds the sockets and serves until SIGTERM or Ctrl-C. `C` are the service's
+/// own settings, `M` its migrations; `serve` gets its surroundings and its settings.
+pub fn main<C, M, F, W>(noun: &'static str, serve: F) -> ExitCode
+where
+    C: Args,
+    M: MigratorTrait,
+    F: FnOnce(Host, C) -> W,
+    W: Future<Output = Result<(), Error>>,
+{
+    let alone: Alone<C> = config::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(noun, &Error::io("starting the runtime")(error)),
+    };
+    match runtime.block_on(run::<C, M, F, W>(noun, alone, serve)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(noun, &error),
+    }
+}
+
+fn fail(noun: &str, error: &Error) -> ExitCode {
+    // Telemetry may not have started, and the person at the terminal needs to know.
+    #[expect(clippy::print_stderr, reason = "the last words of a process")]
+    {
+        eprintln!("{noun}: {}", error.chain());
+    }
+    ExitCode::FAILURE
+}
+
+async fn run<C, M, F, W>(noun: &'static str, alone: Alone<C>, serve: F) -> Result<(), Error>
+where
+    C: Args,
+    M: MigratorTrait,
+    F: FnOnce(Host, C) -> W,
+    W: Future<Output = Result<(), Error>>,
+{
+    install_crypto();
+    let telemetry = telemetry::start(&alone.settings, noun)?;
+    let result = match alone.command {
+        Some(Command::Migrate) => super::database::migrate::<M>(noun, &alone.settings).await,
+        None => {
+            let host = Host::alone(noun, &alone.settings, &alone.listen).await?;
+            tokio::spawn(cancel_on_signal(host.shutdown.clone()));
+            let result = serve(host, alone.own).await;
+            task::drain(Duration::from_secs(5)).await;
+            result
+        }
+    };
+    telemetry.stop().await;
+    result
+}
+
+/// Makes ring the process's provider of TLS. More than one library asks for one, and two would panic.
+pub fn install_crypto() {
+    if rustls::crypto::ring::default_provider().install_default().is_err() {
+        tracing::debug!("a provider of TLS is installed already");
+    }
+}
+
+/// Cancels the token when the process is asked to stop.
+pub async fn cancel_on_signal(shutdown: CancellationToken) {
+    let interrupt = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    {
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(mut terminate) => tokio::select! {
+                _ = interrupt => {}
+                _ = terminate.recv() => {}
+            },
+            Err(_) => drop(interrupt.await),
+        }
+    }
+    #[cfg(not(unix))]
+    drop(interrupt.await);
+    tracing::info!("asked to stop");
+    shutdown.cancel();
+}

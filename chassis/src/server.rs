@@ -1,0 +1,234 @@
+//! The shell around every service: one listener, the layers each call passes, health, background work, and the end.
+use std::{convert::Infallible, future::Future, time::Duration};
+
+use futures::{FutureExt, future::BoxFuture};
+use tokio_util::sync::CancellationToken;
+use tonic::{
+    body::Body,
+    server::NamedService,
+    service::RoutesBuilder,
+    transport::server::{Server as Transport, TcpIncoming},
+};
+use tower::Service;
+
+use crate::{
+    Error,
+    auth::{Verifier, layer::Auth},
+    bus::Bus,
+    consumer::Consumer,
+    db::Db,
+    health,
+    host::Host,
+    outbox::Relay,
+    task, telemetry,
+};
+
+pub(crate) mod around;
+mod content_type;
+mod deadline;
+mod detached;
+mod framing;
+mod limit;
+mod observe;
+
+use around::Wrap;
+
+/// How often a quiet connection is asked whether it is still there, and how long it may take to say so.
+const KEEPALIVE_EVERY: Duration = Duration::from_secs(20);
+const KEEPALIVE_PATIENCE: Duration = Duration::from_secs(10);
+/// How old a connection gets: then clients connect again, and find new replicas.
+const CONNECTION_AGE: Duration = Duration::from_secs(600);
+const STREAMS_MAX: u32 = 200;
+const HEADER_BYTES_MAX: u32 = 16 * 1024;
+/// How long background work may take to notice that the server has stopped.
+const BACKGROUND_PATIENCE: Duration = Duration::from_secs(10);
+
+type Work = Box<dyn FnOnce(CancellationToken) -> BoxFuture<'static, ()> + Send>;
+
+/// One service, as it is put together and then run.
+pub struct Server {
+    host: Host,
+    db: Option<Db>,
+    routes: RoutesBuilder,
+    names: Vec<&'static str>,
+    consumer: Option<Consumer>,
+    background: Vec<(&'static str, Work)>,
+    dependencies: Vec<health::Dependency>,
+}
+
+impl Server {
+    /// A server for a service with its database.
+    pub fn new(host: &Host, db: &Db) -> Self {
+        Self { db: Some(db.clone()), ..Self::without_database(host) }
+    }
+
+    /// A server for a service that keeps nothing, such as the gateway.
+    pub fn without_database(host: &Host) -> Self {
+        Self {
+            host: host.clone(),
+            db: None,
+            routes: RoutesBuilder::default(),
+            names: Vec::new(),
+            consumer: None,
+            background: Vec::new(),
+            dependencies: Vec::new(),
+        }
+    }
+
+    /// Offers a gRPC service.
+    #[must_use]
+    pub fn grpc<S>(mut self, service: S) -> Self
+    where
+        S: Service<http::Request<Body>, Response = http::Response<Body>, Error = Infallible>
+            + NamedService
+            + Clone
+            + Send
+            + Sync
+            + 'static,
+        S::Future: Send + 'static,
+    {
+        self.names.push(S::NAME);
+        self.routes.add_service(service);
+        self
+    }
+
+    /// Receives the events the consumer asks for.
+    #[must_use]
+    pub fn consume(mut self, consumer: Consumer) -> Self {
+        self.consumer = Some(consumer);
+        self
+    }
+
+    /// Runs work beside the calls. It ends by itself soon after the token is cancelled.
+    #[must_use]
+    pub fn background<F, W>(mut self, name: &'static str, work: F) -> Self
+    where
+        F: FnOnce(CancellationToken) -> W + Send + 'static,
+        W: Future<Output = ()> + Send + 'static,
+    {
+        self.background.push((name, Box::new(move |shutdown| work(shutdown).boxed())));
+        self
+    }
+
+    /// Names something the service cannot work without. The database and the bus are known already.
+    #[must_use]
+    pub fn dependency<F, W>(mut self, name: &'static str, check: F) -> Self
+    where
+        F: Fn() -> W + Send + Sync + 'static,
+        W: Future<Output = bool> + Send + 'static,
+    {
+        self.dependencies.push(health::Dependency { name, check: Box::new(move || check().boxed()) });
+        self
+    }
+
+    /// Serves until the host's shutdown, then lets what is under way end.
+    pub async fn run(mut self) -> Result<(), Error> {
+        let (host, shutdown) = (self.host.clone(), self.host.shutdown.clone());
+        let in_flight_ended = CancellationToken::new();
+        let background = self.start_background(&in_flight_ended);
+        let serving = self.serve();
+        let drain = Duration::from_secs(host.settings.drain_seconds);
+        let result = tokio::select! {
+            result = serving => result,
+            () = async { shutdown.cancelled().await; tokio::time::sleep(drain).await } => {
+                tracing::warn!(service = host.noun, drain_s = drain.as_secs(), "stopping although some calls have not ended");
+                Ok(())
+            }
+        };
+        // Events of the last calls are still relayed: background work stops after them.
+        in_flight_ended.cancel();
+        for work in background {
+            if tokio::time::timeout(BACKGROUND_PATIENCE, work).await.is_err() {
+                tracing::warn!(service = host.noun, "stopping although background work has not ended");
+            }
+        }
+        tracing::info!(service = host.noun, "stopped");
+        result
+    }
+
+    fn start_background(&mut self, stop: &CancellationToken) -> Vec<tokio::task::JoinHandle<()>> {
+        let mut started = Vec::new();
+        let (noun, bus, consumer) = (self.host.noun, self.host.bus.clone(), self.consumer.take());
+        if let Some(db) = &self.db {
+            started.push(task::spawn("relay", Relay::new(db, noun, bus.clone()).run(stop.clone())));
+        }
+        let serve_bus = {
+            let (bus, stop) = (bus.clone(), stop.clone());
+            async move { bus.serve(noun, consumer, stop).await }
+        };
+        started.push(task::spawn("consume", serve_bus));
+        started.push(task::spawn("access-policy", self.host.clone().follow_access_policy(stop.clone())));
+        for (name, work) in self.background.drain(..) {
+            started.push(task::spawn(name, work(stop.clone())));
+        }
+        let mut dependencies = std::mem::take(&mut self.dependencies);
+        if let Some(db) = self.db.clone() {
+            let check = Box::new(move || {
+                let db = db.clone();
+                async move { db.ping().await.is_ok() }.boxed()
+            });
+            dependencies.push(health::Dependency { name: "database", check });
+        }
+        if matches!(bus, Bus::Amqp(_)) {
+            let check = Box::new(move || std::future::ready(bus.connected()).boxed());
+            dependencies.push(health::Dependency { name: "rabbitmq", check });
+        }
+        let (reporter, health_service) = tonic_health::server::health_reporter();
+        self.routes.add_service(health_service);
+        let watch = health::watch(
+            noun,
+            dependencies,
+            self.host.health.clone(),
+            reporter,
+            self.names.clone(),
+            self.host.shutdown.clone(),
+        );
+        started.push(task::spawn("health", watch));
+        started
+    }
+
+    async fn serve(mut self) -> Result<(), Error> {
+        let (host, shutdown) = (&self.host, &self.host.shutdown);
+        if host.settings.reflection.unwrap_or(host.embedded) {
+            let describe = || {
+                tonic_reflection::server::Builder::configure()
+                    .register_encoded_file_descriptor_set(contract::DESCRIPTORS)
+            };
+            self.routes.add_service(describe().build_v1().map_err(|error| Error::Other(error.into()))?);
+            self.routes.add_service(describe().build_v1alpha().map_err(|error| Error::Other(error.into()))?);
+        }
+        let listener = host.listener()?;
+        let address = listener.local_addr().map_err(Error::io("listening"))?;
+        if let Some(probes) = host.metrics_listener()? {
+            telemetry::metrics();
+            task::spawn("probes", health::serve(probes, host.health.clone(), shutdown.clone()));
+        }
+        tracing::info!(service = host.noun, %address, "serving");
+        let verifier = Verifier::new(host.keys.clone(), host.access.clone());
+        let layers = tower::ServiceBuilder::new()
+            .layer(Wrap(observe::Observe { shutdown: shutdown.clone() }))
+            .layer(Wrap(content_type::ContentType))
+            .layer(Wrap(deadline::Deadline))
+            .layer(Wrap(detached::Detached))
+            .layer(Wrap(limit::Limit::new(host.settings.in_flight_max)))
+            .layer(Wrap(Auth(verifier)))
+            .layer(Wrap(framing::Framing))
+            .into_inner();
+        Transport::builder()
+            .http2_keepalive_interval(Some(KEEPALIVE_EVERY))
+            .http2_keepalive_timeout(Some(KEEPALIVE_PATIENCE))
+            .max_concurrent_streams(STREAMS_MAX)
+            .http2_max_header_list_size(HEADER_BYTES_MAX)
+            // With a grace period tonic would cut old connections without telling the client first; without one it
+            // says goodbye and lets the calls on it end.
+            .max_connection_age(CONNECTION_AGE)
+            .layer(layers)
+            .add_routes(self.routes.routes())
+            .serve_with_incoming_shutdown(
+                TcpIncoming::from(listener).with_nodelay(Some(true)),
+                shutdown.clone().cancelled_owned(),
+            )
+            .await?;
+        Ok(())
+    }
+}
