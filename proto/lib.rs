@@ -3,7 +3,7 @@
 pub mod codec;
 pub mod validate;
 
-#[allow(missing_docs, clippy::all, clippy::unwrap_used, clippy::doc_markdown, clippy::wildcard_enum_match_arm)]
+#[allow(dead_code, missing_docs, clippy::all, clippy::unwrap_used, clippy::doc_markdown, clippy::wildcard_enum_match_arm)]
 pub(crate) mod generated {
     include!(concat!(env!("OUT_DIR"), "/contract.rs"));
 }

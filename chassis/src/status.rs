@@ -63,25 +63,12 @@ fn try_later(code: Code, reason: &str, message: &str, retry_after: Duration) -> 
 /// Logs our own failure once, with its whole chain, and tells the caller nothing of it. A database that is busy or away
 /// is no failure of ours: the caller may come back.
 pub fn internal(error: &(dyn Error + 'static)) -> Status {
-    if away(error) {
+    if crate::db::is_outage(error) {
         tracing::warn!(error = %chain(error), "the database is away or busy");
         return unavailable("STORAGE_UNAVAILABLE", "the service cannot reach its storage; try again", Duration::from_secs(1));
     }
     tracing::error!(error = %chain(error), "a request failed inside the service");
     plain(Code::Internal, "INTERNAL", DOMAIN, "internal error", &[])
-}
-
-fn away(error: &(dyn Error + 'static)) -> bool {
-    let mut next = Some(error);
-    while let Some(cause) = next {
-        if let Some(database) = cause.downcast_ref::<sea_orm::DbErr>()
-            && crate::db::is_unavailable(database)
-        {
-            return true;
-        }
-        next = cause.source();
-    }
-    false
 }
 
 /// An error and all its causes, in one line.
