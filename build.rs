@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 use prost_reflect::{
-    Cardinality, DescriptorPool, EnumDescriptor, ExtensionDescriptor, FieldDescriptor, Kind, MessageDescriptor,
-    Value,
+    Cardinality, DescriptorPool, EnumDescriptor, ExtensionDescriptor, FieldDescriptor, Kind,
+    MessageDescriptor, Value,
 };
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -63,7 +63,8 @@ const OUTPUT_ONLY: i32 = 3;
 
 impl<'a> Checks<'a> {
     fn new(pool: &'a DescriptorPool) -> Result<Self, Box<dyn Error>> {
-        let extension = |name: &str| pool.get_extension_by_name(name).ok_or(format!("{name} is not declared"));
+        let extension =
+            |name: &str| pool.get_extension_by_name(name).ok_or(format!("{name} is not declared"));
         Ok(Checks {
             pool,
             rules: extension("buf.validate.field")?,
@@ -73,7 +74,8 @@ impl<'a> Checks<'a> {
     }
 
     fn generate(&self) -> String {
-        let methods: Vec<_> = self.pool.services().flat_map(|service| service.methods().collect::<Vec<_>>()).collect();
+        let methods: Vec<_> =
+            self.pool.services().flat_map(|service| service.methods().collect::<Vec<_>>()).collect();
         let inputs: Vec<_> = unique(methods.iter().map(|method| method.input()).collect());
         let outputs = unique(methods.iter().map(|method| method.output()).collect());
         let mut reached = inputs.clone();
@@ -109,9 +111,10 @@ impl<'a> Checks<'a> {
     fn check(&self, message: &MessageDescriptor) -> String {
         let mut body = String::new();
         for oneof in message.oneofs() {
-            let required = oneof.options().get_extension(&self.oneof_rules).as_message().is_some_and(|rules| {
-                rules.get_field_by_name("required").is_some_and(|value| value.as_bool() == Some(true))
-            });
+            let required =
+                oneof.options().get_extension(&self.oneof_rules).as_message().is_some_and(|rules| {
+                    rules.get_field_by_name("required").is_some_and(|value| value.as_bool() == Some(true))
+                });
             if required {
                 body += &format!(
                     "if self.{0}.is_none() {{ found.add(path, \"{0}\", \"one of its fields must be set\"); }}\n",
@@ -185,7 +188,8 @@ impl<'a> Checks<'a> {
             return format!("if let Some(value) = &self.{ident} {{ {body} }} {missing}\n");
         }
         let body = self.scalar(field, &rules, &format!("(&self.{ident})"), name, required);
-        let skip_empty = rules.ignores_zero() || (!required && matches!(field.kind(), Kind::String | Kind::Enum(_)));
+        let skip_empty =
+            rules.ignores_zero() || (!required && matches!(field.kind(), Kind::String | Kind::Enum(_)));
         match (body.is_empty(), skip_empty) {
             (true, _) => String::new(),
             (false, true) => {
@@ -229,7 +233,14 @@ impl<'a> Checks<'a> {
     }
 
     /// Checks one value, given as the expression of a reference to it.
-    fn scalar(&self, field: &FieldDescriptor, rules: &Rules, value: &str, name: &str, required: bool) -> String {
+    fn scalar(
+        &self,
+        field: &FieldDescriptor,
+        rules: &Rules,
+        value: &str,
+        name: &str,
+        required: bool,
+    ) -> String {
         let name = format!("&format!(\"{name}\")");
         let add = |condition: String, description: String| {
             format!("if {condition} {{ found.add(path, {name}, \"{description}\"); }}\n")
@@ -237,7 +248,9 @@ impl<'a> Checks<'a> {
         let mut out = String::new();
         match field.kind() {
             Kind::Message(message) => {
-                if message.full_name().starts_with("cartwright.") || message.full_name().starts_with("google.type.") {
+                if message.full_name().starts_with("cartwright.")
+                    || message.full_name().starts_with("google.type.")
+                {
                     out += &format!("Check::check({value}, &found.inside(path, {name}), found);\n");
                 }
             }
@@ -259,7 +272,10 @@ impl<'a> Checks<'a> {
                     format!("must have at most {most} characters"),
                 );
                 if let Some(most) = rules.number("max_bytes") {
-                    out += &add(format!("{value}.len() as u64 > {most}"), format!("must have at most {most} bytes"));
+                    out += &add(
+                        format!("{value}.len() as u64 > {most}"),
+                        format!("must have at most {most} bytes"),
+                    );
                 }
                 if rules.flag("email") {
                     out += &add(format!("!is_email({value})"), "must be an e-mail address".into());
@@ -278,7 +294,10 @@ impl<'a> Checks<'a> {
                     );
                 }
                 if let Some(most) = rules.number("max_len") {
-                    out += &add(format!("{value}.len() as u64 > {most}"), format!("must have at most {most} bytes"));
+                    out += &add(
+                        format!("{value}.len() as u64 > {most}"),
+                        format!("must have at most {most} bytes"),
+                    );
                 }
             }
             Kind::Enum(declared) => out += &enum_check(&declared, value, &add, required),
@@ -291,7 +310,8 @@ impl<'a> Checks<'a> {
                     ("gte", "<", "at least"),
                 ] {
                     if let Some(bound) = rules.number(rule) {
-                        out += &add(format!("*{value} {refused} {bound}"), format!("must be {words} {bound}"));
+                        out +=
+                            &add(format!("*{value} {refused} {bound}"), format!("must be {words} {bound}"));
                     }
                 }
             }
@@ -308,7 +328,8 @@ fn enum_check(
     required: bool,
 ) -> String {
     let path = rust_path(declared.full_name());
-    let mut out = add(format!("{path}::try_from(*{value}).is_err()"), "must be a value the contract defines".into());
+    let mut out =
+        add(format!("{path}::try_from(*{value}).is_err()"), "must be a value the contract defines".into());
     if required {
         out += &add(format!("*{value} == 0"), "is required".into());
     }
@@ -330,12 +351,18 @@ impl Rules {
 
     fn value(&self, name: &str) -> Option<Value> {
         let rules = self.0.as_ref()?;
-        rules.has_field_by_name(name).then(|| rules.get_field_by_name(name).map(|value| value.into_owned())).flatten()
+        rules
+            .has_field_by_name(name)
+            .then(|| rules.get_field_by_name(name).map(|value| value.into_owned()))
+            .flatten()
     }
 
     fn number(&self, name: &str) -> Option<i64> {
         let value = self.value(name)?;
-        value.as_i64().or(value.as_i32().map(i64::from)).or(value.as_u64().and_then(|value| value.try_into().ok()))
+        value
+            .as_i64()
+            .or(value.as_i32().map(i64::from))
+            .or(value.as_u64().and_then(|value| value.try_into().ok()))
     }
 
     fn flag(&self, name: &str) -> bool {
@@ -396,7 +423,10 @@ fn pascal(name: &str) -> String {
     name.split('_')
         .map(|part| {
             let mut letters = part.chars();
-            letters.next().map(|first| first.to_ascii_uppercase().to_string() + letters.as_str()).unwrap_or_default()
+            letters
+                .next()
+                .map(|first| first.to_ascii_uppercase().to_string() + letters.as_str())
+                .unwrap_or_default()
         })
         .collect()
 }

@@ -58,7 +58,11 @@ impl<U: Message + Default + Input> Decoder for CheckedDecoder<U> {
 
 /// The refusal that names each field at fault.
 pub fn refusal(violations: &Violations) -> Status {
-    let mut details = ErrorDetails::with_error_info("INVALID_FIELD", "cartwright", std::iter::empty::<(String, String)>().collect::<std::collections::HashMap<_, _>>());
+    let mut details = ErrorDetails::with_error_info(
+        "INVALID_FIELD",
+        "cartwright",
+        std::iter::empty::<(String, String)>().collect::<std::collections::HashMap<_, _>>(),
+    );
     let mut names = Vec::new();
     for (field, description) in violations.iter() {
         details.add_bad_request_violation(field, description);

@@ -50,7 +50,9 @@ pub trait Check {
 /// space characters, which mail headers would interpret, and ASCII only, so that no two spellings look the same.
 fn is_email(address: &str) -> bool {
     let Some((local, domain)) = address.rsplit_once('@') else { return false };
-    let printable = address.bytes().all(|byte| byte.is_ascii_graphic() && !b"<>()[]\\,;:\"@".contains(&byte) || byte == b'@');
+    let printable = address
+        .bytes()
+        .all(|byte| byte.is_ascii_graphic() && !b"<>()[]\\,;:\"@".contains(&byte) || byte == b'@');
     let labels = domain.split('.').collect::<Vec<_>>();
     printable
         && address.len() <= 254
