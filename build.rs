@@ -143,6 +143,9 @@ impl<'a> Checks<'a> {
         }
         let rules = options.get_extension(&self.rules);
         let rules = Rules(options.has_extension(&self.rules).then(|| rules.as_message().cloned()).flatten());
+        if rules.ignores_always() {
+            return String::new();
+        }
         let required = behaviors.contains(&REQUIRED) || rules.flag("required");
         let name = field.name();
         let ident = rust_ident(name);
@@ -181,7 +184,14 @@ impl<'a> Checks<'a> {
             } else {
                 String::new()
             };
-            let body = self.scalar(field, &rules, "value", name, false);
+            let mut body = self.scalar(field, &rules, "value", name, false);
+            if self.is_updated(field) {
+                // An update answers only for the fields that it changes.
+                body = format!(
+                    "let mut inner = Violations::default(); Check::check(value, \"{name}\", &mut inner); \
+                     found.add_masked(inner, path, \"{name}\", self.update_mask.as_ref());\n"
+                );
+            }
             if body.is_empty() && missing.is_empty() {
                 return String::new();
             }
@@ -201,6 +211,12 @@ impl<'a> Checks<'a> {
             }
             (false, false) => body,
         }
+    }
+
+    /// Whether the field is the resource that an update with a mask changes.
+    fn is_updated(&self, field: &FieldDescriptor) -> bool {
+        let resource = matches!(field.kind(), Kind::Message(message) if message.full_name().starts_with("cartwright."));
+        resource && field.parent_message().get_field_by_name("update_mask").is_some()
     }
 
     fn list(&self, field: &FieldDescriptor, rules: &Rules, required: bool) -> String {
@@ -225,6 +241,9 @@ impl<'a> Checks<'a> {
             );
         }
         let items = Rules(list.message("items"));
+        if items.ignores_always() {
+            return out;
+        }
         let body = self.scalar(field, &items, "item", &format!("{name}[{{index}}]"), false);
         if !body.is_empty() {
             out += &format!("for (index, item) in self.{ident}.iter().enumerate() {{ {body} }}\n");
@@ -367,6 +386,10 @@ impl Rules {
 
     fn flag(&self, name: &str) -> bool {
         self.value(name).and_then(|value| value.as_bool()) == Some(true)
+    }
+
+    fn ignores_always(&self) -> bool {
+        self.value("ignore").and_then(|value| value.as_enum_number()) == Some(3)
     }
 
     fn ignores_zero(&self) -> bool {

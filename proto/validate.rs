@@ -16,6 +16,23 @@ impl Violations {
         }
     }
 
+    /// Notes what is wrong with the new values of a resource, as far as the update changes them: a field that the mask
+    /// does not name may hold anything, and without a mask a field that is not set stays as it is.
+    pub fn add_masked(&mut self, inner: Violations, path: &str, field: &str, mask: Option<&prost_types::FieldMask>) {
+        let changed = mask.map(|mask| mask.paths.as_slice()).unwrap_or_default();
+        for (place, description) in inner.0 {
+            let rest = place.get(field.len() + 1..).unwrap_or_default();
+            let top = rest.split(['.', '[']).next().unwrap_or_default();
+            let answers = match changed {
+                [] => rest != top || description != "is required",
+                paths => paths.iter().any(|path| path == "*" || path == top),
+            };
+            if answers {
+                self.add(path, &place, &description);
+            }
+        }
+    }
+
     /// The path of a field below another.
     pub fn inside(&self, path: &str, field: &str) -> String {
         if path.is_empty() { field.into() } else { format!("{path}.{field}") }
@@ -83,4 +100,29 @@ mod checks {
     use super::{Check, Input, Violations, is_email, is_uuid};
 
     include!(concat!(env!("OUT_DIR"), "/checks.rs"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Input;
+    use crate::catalog::v1::{Product, UpdateProductRequest};
+
+    fn fields(title: &str, paths: &[&str]) -> Vec<String> {
+        let request = UpdateProductRequest {
+            product: Some(Product { title: title.into(), etag: "x".repeat(65), ..Product::default() }),
+            update_mask: (!paths.is_empty())
+                .then(|| prost_types::FieldMask { paths: paths.iter().map(ToString::to_string).collect() }),
+            ..UpdateProductRequest::default()
+        };
+        request.violations().iter().map(|(field, _)| field.to_owned()).collect()
+    }
+
+    #[test]
+    fn an_update_answers_only_for_the_fields_it_changes() {
+        assert_eq!(fields("", &["state"]), Vec::<String>::new());
+        assert_eq!(fields("", &["title"]), ["product.title"]);
+        assert_eq!(fields(&"x".repeat(201), &["etag"]), ["product.etag"]);
+        assert_eq!(fields("", &[]), ["product.etag"]);
+        assert_eq!(fields("", &["*"]), ["product.title", "product.etag"]);
+    }
 }
