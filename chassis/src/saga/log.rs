@@ -1,0 +1,370 @@
+//! The saga's rows, and the conditional writes that only their owner can make.
+
+use std::fmt::Debug;
+use std::time::Duration;
+
+use sea_orm::entity::prelude::*;
+use sea_orm::sea_query::OnConflict;
+use sea_orm::{DatabaseTransaction, ExprTrait, QueryOrder, QuerySelect, Set};
+
+use super::{Failure, Refusal, Saga, request_id};
+use crate::time::Timestamp;
+
+/// Where a saga stands.
+#[derive(Clone, Copy, Debug, DeriveActiveEnum, EnumIter, Eq, PartialEq)]
+#[sea_orm(rs_type = "String", db_type = "Text")]
+pub enum State {
+    /// Going forward.
+    #[sea_orm(string_value = "RUNNING")]
+    Running,
+    /// Undoing what was done.
+    #[sea_orm(string_value = "COMPENSATING")]
+    Compensating,
+    /// Every step is done.
+    #[sea_orm(string_value = "COMPLETED")]
+    Completed,
+    /// Everything that was done is undone.
+    #[sea_orm(string_value = "COMPENSATED")]
+    Compensated,
+    /// Waits for an operator.
+    #[sea_orm(string_value = "NEEDS_ATTENTION")]
+    NeedsAttention,
+}
+
+impl State {
+    /// The state as it is stored and shown.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            State::Running => "RUNNING",
+            State::Compensating => "COMPENSATING",
+            State::Completed => "COMPLETED",
+            State::Compensated => "COMPENSATED",
+            State::NeedsAttention => "NEEDS_ATTENTION",
+        }
+    }
+
+    pub(super) fn is_live(self) -> bool {
+        matches!(self, State::Running | State::Compensating)
+    }
+}
+
+/// Whether a row of the log is about doing or undoing.
+#[derive(Clone, Copy, Debug, DeriveActiveEnum, EnumIter, Eq, Hash, PartialEq)]
+#[sea_orm(rs_type = "String", db_type = "Text")]
+pub enum Direction {
+    /// The step itself.
+    #[sea_orm(string_value = "RUN")]
+    Run,
+    /// Its compensation.
+    #[sea_orm(string_value = "UNDO")]
+    Undo,
+    /// What an operator did to the saga; the error column names them.
+    #[sea_orm(string_value = "OPERATOR")]
+    Operator,
+}
+
+impl Direction {
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Direction::Run => "run",
+            Direction::Undo => "undo",
+            Direction::Operator => "operator",
+        }
+    }
+}
+
+/// How a row of the log ended.
+#[derive(Clone, Copy, Debug, DeriveActiveEnum, EnumIter, Eq, PartialEq)]
+#[sea_orm(rs_type = "String", db_type = "Text")]
+pub enum StepOutcome {
+    /// Under way, or cut off by a crash.
+    #[sea_orm(string_value = "STARTED")]
+    Started,
+    /// Done.
+    #[sea_orm(string_value = "DONE")]
+    Done,
+    /// Refused.
+    #[sea_orm(string_value = "REFUSED")]
+    Refused,
+    /// Given up without knowing whether it happened.
+    #[sea_orm(string_value = "GIVEN_UP")]
+    GivenUp,
+    /// An operator declared it settled.
+    #[sea_orm(string_value = "SKIPPED")]
+    Skipped,
+}
+
+pub(super) mod row {
+    use sea_orm::entity::prelude::*;
+
+    /// A saga.
+    #[derive(Clone, Debug, DeriveEntityModel, PartialEq)]
+    #[sea_orm(table_name = "saga")]
+    pub(crate) struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: Uuid,
+        pub kind: String,
+        pub subject: String,
+        pub version: i32,
+        pub state: super::State,
+        pub step: String,
+        pub data: String,
+        pub owner: String,
+        pub fence: i64,
+        pub lease_until: i64,
+        pub attempts: i32,
+        pub next_attempt_at: i64,
+        pub deadline_at: i64,
+        pub last_error: Option<String>,
+        pub refusal: Option<String>,
+        pub create_time: i64,
+        pub update_time: i64,
+        pub end_time: Option<i64>,
+    }
+
+    #[derive(Clone, Copy, Debug, DeriveRelation, EnumIter)]
+    pub(crate) enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+pub(super) mod entry {
+    use sea_orm::entity::prelude::*;
+
+    /// A step run or undone.
+    #[derive(Clone, Debug, DeriveEntityModel, PartialEq)]
+    #[sea_orm(table_name = "saga_steps")]
+    pub(crate) struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub saga_id: Uuid,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub seq: i32,
+        pub step: String,
+        pub direction: super::Direction,
+        pub attempt: i32,
+        pub outcome: super::StepOutcome,
+        pub error: Option<String>,
+        pub start_time: i64,
+        pub end_time: Option<i64>,
+    }
+
+    #[derive(Clone, Copy, Debug, DeriveRelation, EnumIter)]
+    pub(crate) enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// The right to write a saga's rows: good until another owner claims them.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Ticket {
+    /// The saga.
+    pub saga: Uuid,
+    /// Grows with each owner; a write under an old one changes nothing.
+    pub fence: i64,
+}
+
+impl Ticket {
+    /// The `request_id` of the step's own call.
+    #[must_use]
+    pub fn request_id(&self, step: impl Debug) -> String {
+        request_id(self.saga, step, Direction::Run)
+    }
+
+    /// The `request_id` of the call that undoes the step.
+    #[must_use]
+    pub fn undo_id(&self, step: impl Debug) -> String {
+        request_id(self.saga, step, Direction::Undo)
+    }
+}
+
+/// Ends the saga as completed in the caller's transaction, so that the pivot's effect and the end are one fact.
+///
+/// Doing it twice under one ticket changes nothing. A ticket that another owner has outdated fails, and with it the
+/// caller's transaction.
+pub async fn finish(tx: &DatabaseTransaction, ticket: &Ticket) -> Result<(), Failure> {
+    let now = Timestamp::now().micros();
+    let ended = row::Entity::update_many()
+        .col_expr(row::Column::State, Expr::value(State::Completed))
+        .col_expr(row::Column::LeaseUntil, Expr::value(i64::MAX))
+        .col_expr(row::Column::UpdateTime, Expr::value(now))
+        .col_expr(row::Column::EndTime, Expr::value(now))
+        .filter(row::Column::Id.eq(ticket.saga))
+        .filter(row::Column::Fence.eq(ticket.fence))
+        .filter(row::Column::State.eq(State::Running))
+        .exec(tx)
+        .await?;
+    if ended.rows_affected == 0 {
+        return match find(tx, ticket.saga).await? {
+            Some(row) if row.fence == ticket.fence && row.state == State::Completed => Ok(()),
+            _ => Err(Failure::Unknown("another owner has this saga".to_owned())),
+        };
+    }
+    entry::Entity::update_many()
+        .col_expr(entry::Column::Outcome, Expr::value(StepOutcome::Done))
+        .col_expr(entry::Column::EndTime, Expr::value(now))
+        .filter(entry::Column::SagaId.eq(ticket.saga))
+        .filter(entry::Column::EndTime.is_null())
+        .exec(tx)
+        .await?;
+    Ok(())
+}
+
+/// A saga as it stands in the database, held in memory while its owner works on it.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Log {
+    pub(super) row: row::Model,
+    pub(super) entries: Vec<entry::Model>,
+}
+
+impl Log {
+    /// Appends the start of `step` and makes it the current one.
+    pub(super) fn open(&mut self, step: String, direction: Direction, now: i64) {
+        self.row.step.clone_from(&step);
+        let seq = self.entries.last().map_or(1, |last| last.seq + 1);
+        self.entries.push(entry::Model {
+            saga_id: self.row.id,
+            seq,
+            step,
+            direction,
+            attempt: 1,
+            outcome: StepOutcome::Started,
+            error: None,
+            start_time: now,
+            end_time: None,
+        });
+    }
+
+    pub(super) fn refusal(&self) -> Option<Refusal> {
+        serde_json::from_str(self.row.refusal.as_deref()?).ok()
+    }
+
+    /// Writes the first rows: the saga, owned from the start, and the start of its first step.
+    pub(super) async fn insert(&self, tx: &DatabaseTransaction) -> Result<(), DbErr> {
+        row::Entity::insert(set(&self.row)).exec_without_returning(tx).await?;
+        upsert(tx, &self.entries).await
+    }
+
+    /// Writes what changed since `saved`. False: another owner has the saga, and nothing was written.
+    pub(super) async fn save(&self, tx: &DatabaseTransaction, saved: &Log) -> Result<bool, DbErr> {
+        let row = &self.row;
+        let updated = row::Entity::update_many()
+            .set(row::ActiveModel {
+                state: Set(row.state),
+                step: Set(row.step.clone()),
+                data: Set(row.data.clone()),
+                lease_until: Set(row.lease_until),
+                attempts: Set(row.attempts),
+                next_attempt_at: Set(row.next_attempt_at),
+                last_error: Set(row.last_error.clone()),
+                refusal: Set(row.refusal.clone()),
+                update_time: Set(row.update_time),
+                end_time: Set(row.end_time),
+                ..Default::default()
+            })
+            .filter(row::Column::Id.eq(row.id))
+            .filter(row::Column::Fence.eq(row.fence))
+            .filter(row::Column::State.is_in([State::Running, State::Compensating]))
+            .exec(tx)
+            .await?;
+        if updated.rows_affected == 0 {
+            return Ok(false);
+        }
+        let changed: Vec<_> =
+            (self.entries.iter()).filter(|entry| !saved.entries.contains(entry)).cloned().collect();
+        upsert(tx, &changed).await?;
+        Ok(true)
+    }
+}
+
+/// The saga's row.
+pub(super) async fn find(db: &impl ConnectionTrait, id: Uuid) -> Result<Option<row::Model>, DbErr> {
+    row::Entity::find_by_id(id).one(db).await
+}
+
+/// The saga's log, in order.
+pub(super) async fn entries(db: &impl ConnectionTrait, id: Uuid) -> Result<Vec<entry::Model>, DbErr> {
+    entry::Entity::find().filter(entry::Column::SagaId.eq(id)).order_by_asc(entry::Column::Seq).all(db).await
+}
+
+/// Takes a saga whose lease is over. `None`: it has a live owner, has ended, or is written by a newer definition.
+pub(super) async fn claim<S: Saga>(
+    tx: &DatabaseTransaction,
+    id: Uuid,
+    owner: &str,
+    lease: Duration,
+) -> Result<Option<Log>, DbErr> {
+    let now = Timestamp::now();
+    let claimed = row::Entity::update_many()
+        .col_expr(row::Column::Owner, Expr::value(owner))
+        .col_expr(row::Column::Fence, Expr::col(row::Column::Fence).add(1))
+        // The step may have run before the crash, so this is another attempt; it also bounds a step that kills us.
+        .col_expr(row::Column::Attempts, Expr::col(row::Column::Attempts).add(1))
+        .col_expr(row::Column::LeaseUntil, Expr::value(now.plus(lease).micros()))
+        .col_expr(row::Column::UpdateTime, Expr::value(now.micros()))
+        .filter(row::Column::Id.eq(id))
+        .filter(row::Column::Kind.eq(S::KIND))
+        .filter(row::Column::Version.lte(S::VERSION))
+        .filter(row::Column::State.is_in([State::Running, State::Compensating]))
+        .filter(row::Column::LeaseUntil.lt(now.micros()))
+        .exec(tx)
+        .await?;
+    if claimed.rows_affected == 0 {
+        return Ok(None);
+    }
+    let Some(row) = find(tx, id).await? else { return Ok(None) };
+    Ok(Some(Log { row, entries: entries(tx, id).await? }))
+}
+
+/// Keeps the lease while a step runs. False: it is lost.
+pub(super) async fn renew(tx: &DatabaseTransaction, ticket: &Ticket, lease: Duration) -> Result<bool, DbErr> {
+    let until = Timestamp::now().plus(lease).micros();
+    let renewed = row::Entity::update_many()
+        .col_expr(row::Column::LeaseUntil, Expr::value(until))
+        .filter(row::Column::Id.eq(ticket.saga))
+        .filter(row::Column::Fence.eq(ticket.fence))
+        .filter(row::Column::State.is_in([State::Running, State::Compensating]))
+        .exec(tx)
+        .await?;
+    Ok(renewed.rows_affected == 1)
+}
+
+/// The sagas of a kind that nobody works on.
+pub(super) async fn abandoned<S: Saga>(db: &impl ConnectionTrait, limit: u64) -> Result<Vec<Uuid>, DbErr> {
+    row::Entity::find()
+        .select_only()
+        .column(row::Column::Id)
+        .filter(row::Column::Kind.eq(S::KIND))
+        .filter(row::Column::Version.lte(S::VERSION))
+        .filter(row::Column::LeaseUntil.lt(Timestamp::now().micros()))
+        .order_by_asc(row::Column::LeaseUntil)
+        .limit(limit)
+        .into_tuple()
+        .all(db)
+        .await
+}
+
+fn set(row: &row::Model) -> row::ActiveModel {
+    row::ActiveModel::from(row.clone()).reset_all()
+}
+
+pub(super) async fn upsert(tx: &DatabaseTransaction, entries: &[entry::Model]) -> Result<(), DbErr> {
+    if entries.is_empty() {
+        return Ok(());
+    }
+    let rows = (entries.iter().cloned()).map(|entry| entry::ActiveModel::from(entry).reset_all());
+    entry::Entity::insert_many(rows)
+        .on_conflict(
+            OnConflict::columns([entry::Column::SagaId, entry::Column::Seq])
+                .update_columns([
+                    entry::Column::Attempt,
+                    entry::Column::Outcome,
+                    entry::Column::Error,
+                    entry::Column::EndTime,
+                ])
+                .to_owned(),
+        )
+        .exec_without_returning(tx)
+        .await?;
+    Ok(())
+}
