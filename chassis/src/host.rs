@@ -25,7 +25,7 @@ mod main;
 pub use main::{Stateless, cancel_on_signal, install_crypto, main};
 
 /// Everyone who signs internal tokens: the services and the gateway.
-fn signers() -> Vec<&'static str> {
+pub(crate) fn signers() -> Vec<&'static str> {
     NOUNS.iter().copied().chain(["gateway"]).collect()
 }
 
@@ -51,6 +51,7 @@ pub struct Host {
     listener: Arc<TcpListener>,
     metrics_listener: Option<Arc<TcpListener>>,
     peers: Peers,
+    follows_identity: bool,
     channels: Channels,
 }
 
@@ -154,7 +155,7 @@ pub fn bind(address: SocketAddr) -> Result<TcpListener, Error> {
     TcpListener::bind(address).map_err(Error::io(format!("listening on {address}")))
 }
 
-fn ready(listener: &TcpListener) -> Result<tokio::net::TcpListener, Error> {
+pub(crate) fn ready(listener: &TcpListener) -> Result<tokio::net::TcpListener, Error> {
     let listener = listener.try_clone().map_err(Error::io("the listener"))?;
     listener.set_nonblocking(true).map_err(Error::io("the listener"))?;
     tokio::net::TcpListener::from_std(listener).map_err(Error::io("the listener"))
@@ -174,6 +175,7 @@ pub struct Process {
     keys: HashMap<&'static str, Keyring>,
     access: AccessPolicies,
     peers: Peers,
+    follows_identity: bool,
     /// Cancel it to stop every service.
     pub shutdown: CancellationToken,
     /// The health of all of them.
@@ -203,9 +205,25 @@ impl Process {
             keys: HashMap::new(),
             access: AccessPolicies::default(),
             peers: Peers::default(),
+            follows_identity: true,
             shutdown: CancellationToken::new(),
             health: health::Board::default(),
         }
+    }
+
+    /// A process that is told about people by the test, not by identity.
+    pub(crate) fn in_test(settings: &Settings, bus: Bus, keys: HashMap<&'static str, Keyring>) -> Self {
+        Self { bus, keys, follows_identity: false, ..Self::bare(settings) }
+    }
+
+    /// What is known about people and roles.
+    pub(crate) fn access(&self) -> &AccessPolicies {
+        &self.access
+    }
+
+    /// Says where a service is that this process does not hold.
+    pub(crate) fn enter_peer(&self, noun: &'static str, address: SocketAddr) {
+        self.peers.enter(noun, address);
     }
 
     /// The surroundings of one of the services. Make all of them before serving the first, so that they find each other.
@@ -226,6 +244,7 @@ impl Process {
             listener: Arc::new(listener),
             metrics_listener: None,
             peers: self.peers.clone(),
+            follows_identity: self.follows_identity && noun != "identity",
             channels: Channels::default(),
         })
     }

@@ -11,7 +11,6 @@ const REQUEST_BYTES_MAX: usize = 256 * 1024;
 /// Everything the contract describes.
 pub static POOL: LazyLock<DescriptorPool> = LazyLock::new(|| {
     // The set is made by the build that compiled this program, so reading it cannot fail in a program that was tested.
-    #[expect(clippy::expect_used, reason = "there is no contract to go on without")]
     DescriptorPool::decode(contract::DESCRIPTORS).expect("the contract's descriptor set")
 });
 

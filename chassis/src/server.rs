@@ -1,5 +1,5 @@
 //! The shell around every service: one listener, the layers each call passes, health, background work, and the end.
-use std::{convert::Infallible, future::Future, time::Duration};
+use std::{convert::Infallible, future::Future, sync::Arc, time::Duration};
 
 use futures::{FutureExt, future::BoxFuture};
 use tokio_util::sync::CancellationToken;
@@ -19,6 +19,7 @@ use crate::{
     db::Db,
     health,
     host::Host,
+    operations::{Books, Operations},
     outbox::Relay,
     task, telemetry,
 };
@@ -53,6 +54,7 @@ pub struct Server {
     names: Vec<&'static str>,
     consumer: Option<Consumer>,
     background: Vec<(&'static str, Work)>,
+    books: Option<Arc<dyn Books>>,
     dependencies: Vec<health::Dependency>,
 }
 
@@ -71,6 +73,7 @@ impl Server {
             names: Vec::new(),
             consumer: None,
             background: Vec::new(),
+            books: None,
             dependencies: Vec::new(),
         }
     }
@@ -110,6 +113,13 @@ impl Server {
         self
     }
 
+    /// Lets operators check the service's books.
+    #[must_use]
+    pub fn audit(mut self, books: impl Books) -> Self {
+        self.books = Some(Arc::new(books));
+        self
+    }
+
     /// Names something the service cannot work without. The database and the bus are known already.
     #[must_use]
     pub fn dependency<F, W>(mut self, name: &'static str, check: F) -> Self
@@ -125,6 +135,7 @@ impl Server {
     pub async fn run(mut self) -> Result<(), Error> {
         let (host, shutdown) = (self.host.clone(), self.host.shutdown.clone());
         let in_flight_ended = CancellationToken::new();
+        self.add_operations();
         let background = self.start_background(&in_flight_ended);
         let serving = self.serve();
         let drain = Duration::from_secs(host.settings.drain_seconds);
@@ -144,6 +155,13 @@ impl Server {
         }
         tracing::info!(service = host.noun, "stopped");
         result
+    }
+
+    fn add_operations(&mut self) {
+        let Some(db) = &self.db else { return };
+        let service = Operations::new(db, self.host.noun, self.consumer.clone(), self.books.take());
+        self.names.push(<Operations as NamedService>::NAME);
+        self.routes.add_service(service);
     }
 
     fn start_background(&mut self, stop: &CancellationToken) -> Vec<tokio::task::JoinHandle<()>> {

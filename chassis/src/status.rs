@@ -94,8 +94,8 @@ pub fn metadata(status: &Status) -> HashMap<String, String> {
 
 /// The fields at fault, each with what is wrong about it.
 pub fn violations(status: &Status) -> Vec<(String, String)> {
-    let bad = status.get_details_bad_request().unwrap_or_default();
-    bad.field_violations.into_iter().map(|violation| (violation.field, violation.description)).collect()
+    let violations = status.get_details_bad_request().map(|bad| bad.field_violations).unwrap_or_default();
+    violations.into_iter().map(|violation| (violation.field, violation.description)).collect()
 }
 
 /// Headers carry the message: it stays below 200 bytes.

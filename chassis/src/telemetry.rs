@@ -92,7 +92,6 @@ fn tracer_provider(endpoint: Option<&str>, process: &'static str) -> Result<SdkT
 
 static METRICS: LazyLock<PrometheusHandle> = LazyLock::new(|| {
     // The only ways to fail are no buckets at all, and a second recorder: neither can be.
-    #[expect(clippy::expect_used, reason = "the bucket list is a constant")]
     let builder = PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Suffix("seconds".to_owned()), &SECONDS)
         .expect("buckets");

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use sea_orm::sea_query::{ArrayType, ColumnType, Nullable, ValueType, ValueTypeErr};
+use sea_orm::sea_query::{ArrayType, ColumnType, Nullable, ValueTypeErr};
 use sea_orm::{ColIdx, QueryResult, TryGetError, TryGetable, Value};
 use serde::{Deserialize, Serialize};
 
@@ -85,9 +85,9 @@ impl TryGetable for Timestamp {
     }
 }
 
-impl ValueType for Timestamp {
+impl sea_orm::sea_query::ValueType for Timestamp {
     fn try_from(value: Value) -> Result<Self, ValueTypeErr> {
-        <i64 as ValueType>::try_from(value).map(Timestamp)
+        <i64 as sea_orm::sea_query::ValueType>::try_from(value).map(Timestamp)
     }
 
     fn type_name() -> String {

@@ -52,6 +52,12 @@ impl AccessPolicy {
         self
     }
 
+    /// The same, as the version after it.
+    #[must_use]
+    pub fn next(&self) -> Self {
+        Self { version: self.version + 1, ..self.clone() }
+    }
+
     /// Its number: a higher one is newer.
     pub fn version(&self) -> i64 {
         self.version

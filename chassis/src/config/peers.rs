@@ -45,6 +45,11 @@ impl Peers {
         self.databases.get(noun)
     }
 
+    /// Gives the service a database of its own.
+    pub fn set_database_url(&mut self, noun: &'static str, url: Secret) {
+        self.databases.insert(noun, url);
+    }
+
     /// The service's own read replica, when settings say so.
     pub fn database_replica_url(&self, noun: &str) -> Option<&Secret> {
         self.replicas.get(noun)

@@ -11,9 +11,17 @@ use crate::{auth::AccessPolicy, time::Timestamp};
 const EVERY: Duration = Duration::from_secs(2);
 
 impl Host {
-    /// Asks identity for its policy until shutdown, and keeps the last good answer. Identity itself knows already.
+    /// Asks identity for its policy until shutdown, and keeps the last good answer.
     pub(crate) async fn follow_access_policy(self, shutdown: CancellationToken) {
-        if self.noun == "identity" {
+        if !self.follows_identity {
+            // Identity itself is told at once, so what it knows never gets old.
+            while !shutdown.is_cancelled() {
+                self.access.confirm();
+                tokio::select! {
+                    () = tokio::time::sleep(EVERY) => {}
+                    () = shutdown.cancelled() => {}
+                }
+            }
             return;
         }
         let Ok(channel) = self

@@ -67,10 +67,7 @@ where
 
 fn fail(noun: &str, error: &Error) -> ExitCode {
     // Telemetry may not have started, and the person at the terminal needs to know.
-    #[expect(clippy::print_stderr, reason = "the last words of a process")]
-    {
-        eprintln!("{noun}: {}", error.chain());
-    }
+    eprintln!("{noun}: {}", error.chain());
     ExitCode::FAILURE
 }
 
