@@ -15,7 +15,7 @@ use sea_orm::{DatabaseTransaction, DbErr};
 use tracing::Instrument;
 use uuid::Uuid;
 
-pub(crate) use parked::{PARKED, Parked, RETRYING};
+pub(crate) use parked::{PARKED, Parked, redrive};
 
 use crate::bus::Unavailable;
 use crate::db::{self, Db};

@@ -11,7 +11,10 @@ pub use host::{Bearer, Client, TestHost, TestProcess};
 pub use waiting::eventually;
 
 /// Reads what the command that runs the tests has set.
-#[allow(clippy::disallowed_methods, reason = "tests have no settings of their own: the command that runs them tells")]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "tests have no settings of their own: the command that runs them tells"
+)]
 fn told(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }

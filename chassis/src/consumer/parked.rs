@@ -11,7 +11,7 @@ use crate::id::Id;
 use crate::once::fingerprint;
 use crate::time::Timestamp;
 
-pub(crate) const RETRYING: &str = "RETRYING";
+pub(super) const RETRYING: &str = "RETRYING";
 pub(crate) const PARKED: &str = "PARKED";
 
 /// The first pause before a message is tried again; it doubles up to the longest.

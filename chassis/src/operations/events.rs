@@ -1,0 +1,91 @@
+//! Events announced and applied, and how far they are behind.
+
+use contract::operations::v1 as pb;
+use sea_orm::{DbErr, FromQueryResult, Statement};
+use tonic::Status;
+use uuid::Uuid;
+
+use super::Error;
+use crate::db::Db;
+use crate::page::Page;
+use crate::status;
+use crate::time::Timestamp;
+
+/// The table of announced events, and the one of applied events.
+pub(super) const OUTBOX: &str = "outbox";
+pub(super) const INBOX: &str = "inbox";
+
+#[derive(FromQueryResult)]
+struct Reference {
+    id: Uuid,
+    kind: String,
+    key: String,
+}
+
+pub(super) async fn list(
+    db: &Db,
+    table: &'static str,
+    page_size: i32,
+    page_token: &str,
+) -> Result<(Vec<pb::EventReference>, String), Status> {
+    let page = Page::of(page_size, page_token, table)?;
+    let after = match page.after.as_ref().and_then(|keys| keys.first()) {
+        Some(id) => super::parse_uuid(id)
+            .ok_or_else(|| status::invalid("page_token", "is not a token of this list"))?,
+        None => Uuid::nil(),
+    };
+    let events = Reference::find_by_statement(Statement::from_sql_and_values(
+        db.backend(),
+        format!("SELECT id, kind, key FROM {table} WHERE id > $1 ORDER BY id LIMIT {}", page.size + 1),
+        [after.into()],
+    ))
+    .all(db.writer())
+    .await
+    .map_err(Error::from)?;
+    let (events, next) = page.cut(events, |event| vec![event.id.to_string()]);
+    let reference = |event: Reference| pb::EventReference {
+        event_id: event.id.to_string(),
+        r#type: event.kind,
+        key: event.key,
+    };
+    Ok((events.into_iter().map(reference).collect(), next))
+}
+
+#[derive(FromQueryResult)]
+struct Lag {
+    unpublished: i64,
+    oldest: Option<i64>,
+    retrying: i64,
+    parked: i64,
+    sagas: i64,
+}
+
+/// Counts what is not done. It reads the writer: a replica would hide what was just announced.
+pub(super) async fn lag(db: &Db) -> Result<pb::EventLag, DbErr> {
+    let lag = Lag::find_by_statement(Statement::from_string(
+        db.backend(),
+        "SELECT
+            (SELECT COUNT(*) FROM outbox WHERE published_at IS NULL) AS unpublished,
+            (SELECT MIN(create_time) FROM outbox WHERE published_at IS NULL) AS oldest,
+            (SELECT COUNT(*) FROM parked WHERE state = 'RETRYING') AS retrying,
+            (SELECT COUNT(*) FROM parked WHERE state = 'PARKED') AS parked,
+            (SELECT COUNT(*) FROM saga WHERE state IN ('RUNNING', 'COMPENSATING')) AS sagas",
+    ))
+    .one(db.writer())
+    .await?
+    .ok_or_else(|| DbErr::RecordNotFound("a row of counts".to_owned()))?;
+    let age = lag.oldest.map(|oldest| Timestamp::now().since(Timestamp::from_micros(oldest)));
+    Ok(pb::EventLag {
+        unpublished: lag.unpublished,
+        oldest_unpublished_age: age.and_then(|age| age.try_into().ok()),
+        retrying: lag.retrying,
+        parked: lag.parked,
+        running_sagas: lag.sagas,
+        pending_work: 0,
+    })
+}
+
+/// A count as the wire has it.
+pub(super) fn count(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
