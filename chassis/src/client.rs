@@ -62,6 +62,11 @@ pub fn as_subject<T>(caller: &Caller, message: T) -> Request<T> {
     request
 }
 
+/// Makes a call that is passed on for the person who made it, so that the peer applies its rules to them.
+pub fn forward(caller: &Caller, extensions: &mut http::Extensions) {
+    extensions.insert(Subject(caller.clone()));
+}
+
 impl Channel {
     /// A channel to `noun` at `urls`, one or several separated by commas. It connects when first used, and again
     /// whenever the connection is lost.

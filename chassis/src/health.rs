@@ -55,13 +55,15 @@ impl Board {
 }
 
 /// Something a service cannot work without, and how to ask whether it is there.
-pub(crate) struct Dependency {
-    pub(crate) name: &'static str,
-    pub(crate) check: Box<dyn Fn() -> BoxFuture<'static, bool> + Send + Sync>,
+pub struct Dependency {
+    /// What it is called: `database`.
+    pub name: &'static str,
+    /// Asks it. No answer within a second counts as no.
+    pub check: Box<dyn Fn() -> BoxFuture<'static, bool> + Send + Sync>,
 }
 
 /// Asks the dependencies until shutdown, and tells the board and the gRPC health service what they say.
-pub(crate) async fn watch(
+pub async fn watch(
     noun: &'static str,
     dependencies: Vec<Dependency>,
     board: Board,

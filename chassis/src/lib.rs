@@ -31,4 +31,12 @@ pub mod wire;
 mod error;
 
 pub use error::Error;
-pub use host::main;
+pub use host::{Host, Process, Stateless, main};
+pub use bus::Bus;
+pub use caller::Caller;
+pub use consumer::{Consumer, Handle};
+pub use db::Db;
+pub use id::Id;
+pub use money::{Currency, Money};
+pub use server::Server;
+pub use time::Timestamp;

@@ -12,7 +12,7 @@ const EVERY: Duration = Duration::from_secs(2);
 
 impl Host {
     /// Asks identity for its policy until shutdown, and keeps the last good answer.
-    pub(crate) async fn follow_access_policy(self, shutdown: CancellationToken) {
+    pub async fn follow_access_policy(self, shutdown: CancellationToken) {
         if !self.follows_identity {
             // Identity itself is told at once, so what it knows never gets old.
             while !shutdown.is_cancelled() {
