@@ -1,2 +1,6 @@
 //! Runs the edge alone.
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    chassis::main::<gateway::Config, chassis::Stateless, _, _>("gateway", gateway::serve)
+}

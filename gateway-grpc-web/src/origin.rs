@@ -1,0 +1,120 @@
+//! Which pages may call the edge from a browser.
+use std::sync::Arc;
+use std::time::Duration;
+
+use chassis::Error;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
+use tower_http::cors::{AllowOrigin, CorsLayer};
+
+/// How long a browser may remember what it was allowed.
+const REMEMBERED: Duration = Duration::from_secs(600);
+
+/// The origins that may call: those configured, exactly as written, and the edge's own.
+#[derive(Clone)]
+pub(crate) struct Origins(Arc<Vec<HeaderValue>>);
+
+impl Origins {
+    /// Reads the configured origins. A pattern or a path in one is a mistake, said at start.
+    pub(crate) fn read(origins: &[String]) -> Result<Self, Error> {
+        let read = |origin: &String| {
+            let uri: Option<Uri> = origin.parse().ok();
+            let exact = uri.is_some_and(|uri| {
+                matches!(uri.scheme_str(), Some("http" | "https"))
+                    && uri.path() == "/"
+                    && !origin.ends_with('/')
+                    && !origin.contains('*')
+            });
+            let value = HeaderValue::from_str(origin).ok().filter(|_| exact);
+            value.ok_or_else(|| {
+                Error::Settings(format!(
+                    "CORS_ORIGINS: {origin} is not an origin such as https://shop.example"
+                ))
+            })
+        };
+        Ok(Origins(Arc::new(origins.iter().map(read).collect::<Result<_, _>>()?)))
+    }
+
+    /// Whether a call may be carried out: those without an origin come from no foreign page.
+    pub(crate) fn allow(&self, headers: &HeaderMap) -> bool {
+        match headers.get(header::ORIGIN) {
+            None => true,
+            Some(origin) => self.names(origin, headers),
+        }
+    }
+
+    fn names(&self, origin: &HeaderValue, headers: &HeaderMap) -> bool {
+        self.0.contains(origin) || is_own(origin, headers)
+    }
+
+    /// What browsers are told about who may call, and what they may read of the answer.
+    pub(crate) fn layer(&self) -> CorsLayer {
+        let origins = self.clone();
+        let names =
+            |names: &[&'static str]| names.iter().copied().map(HeaderName::from_static).collect::<Vec<_>>();
+        CorsLayer::new()
+            .allow_origin(AllowOrigin::predicate(move |origin, parts| origins.names(origin, &parts.headers)))
+            .allow_methods([Method::GET, Method::POST])
+            .allow_headers(names(&[
+                "authorization",
+                "content-type",
+                "grpc-timeout",
+                "traceparent",
+                "tracestate",
+                "cartwright-service",
+                "x-grpc-web",
+                "x-user-agent",
+            ]))
+            // Without these a browser sees that a call failed, but not why.
+            .expose_headers(names(&[
+                "grpc-status",
+                "grpc-message",
+                "grpc-status-details-bin",
+                "x-request-id",
+            ]))
+            .max_age(REMEMBERED)
+    }
+}
+
+/// Whether the page came from the edge itself: its origin names the host that is called.
+fn is_own(origin: &HeaderValue, headers: &HeaderMap) -> bool {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let authority =
+        origin.to_str().ok().and_then(|origin| origin.split_once("://")).map(|(_, authority)| authority);
+    authority.is_some() && authority == host
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn from(origin: &str) -> HeaderMap {
+        HeaderMap::from_iter([
+            (header::ORIGIN, origin.parse().expect("a value")),
+            (header::HOST, "edge.example:8080".parse().expect("a value")),
+        ])
+    }
+
+    #[test]
+    fn only_the_named_origins_and_the_own_one_may_call() {
+        let origins = Origins::read(&["https://shop.example".into()]).expect("an origin");
+        for (origin, allowed) in [
+            ("https://shop.example", true),
+            ("http://edge.example:8080", true),
+            ("https://shop.example.evil.example", false),
+            ("http://shop.example", false),
+            ("https://evil.example", false),
+            ("null", false),
+        ] {
+            assert_eq!(origins.allow(&from(origin)), allowed, "{origin}");
+        }
+        assert!(origins.allow(&HeaderMap::new()));
+    }
+
+    #[test]
+    fn a_pattern_is_no_origin() {
+        for wrong in ["*", "https://*.example", "shop.example", "https://shop.example/", "ftp://shop.example"]
+        {
+            assert!(Origins::read(&[wrong.into()]).is_err(), "{wrong}");
+        }
+    }
+}
