@@ -52,7 +52,8 @@ pub trait Saga: Send + Sized + 'static {
     /// What to save.
     fn state(&self) -> Self::State;
 
-    /// Called in the transaction that writes the saga's end, unless [`finish`] ended it: tells the aggregate.
+    /// Called in the transaction that writes the saga's end, unless [`finish`] ended it: tells the aggregate. A saga that
+    /// needs attention may come to another end later.
     fn end(
         &mut self,
         tx: &DatabaseTransaction,
@@ -81,3 +82,6 @@ pub enum Outcome {
 pub fn request_id(saga: Uuid, step: impl Debug, direction: Direction) -> String {
     Uuid::new_v5(&saga, format!("{step:?}/{}", direction.word()).as_bytes()).to_string()
 }
+
+#[cfg(test)]
+mod tests;

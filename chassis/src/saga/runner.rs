@@ -81,8 +81,8 @@ struct Inner<S: Saga> {
 /// A saga accepted in a transaction and owned by this process: drive it once that is committed.
 #[must_use = "an accepted saga waits for its lease to run out unless it is driven"]
 pub struct Started<S: Saga> {
-    log: Log,
-    state: S::State,
+    pub(super) log: Log,
+    pub(super) state: S::State,
 }
 
 impl<S: Saga> Started<S> {
@@ -228,7 +228,7 @@ impl<S: Saga> Runner<S> {
         while running.join_next().await.is_some() {}
     }
 
-    async fn work(&self, log: Log, state: S::State) -> Result<Outcome, DbErr> {
+    pub(super) async fn work(&self, log: Log, state: S::State) -> Result<Outcome, DbErr> {
         let span = info_span!("saga", saga.id = %log.row.id, saga.kind = S::KIND, saga.fence = log.row.fence);
         let _running = Running::new(S::KIND);
         // The saga outlives the call that accepted it.

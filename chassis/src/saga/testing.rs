@@ -1,8 +1,6 @@
 //! What every saga's own tests ask of it: steps and compensations that may run twice, and refusals that leave nothing.
 
 use std::fmt::Debug;
-use std::pin::pin;
-use std::task::Poll;
 
 use super::{Failure, Saga};
 
@@ -79,20 +77,6 @@ pub async fn each_compensation_may_run_twice<S: Saga, T: PartialEq + Debug>(
         }
         assert_eq!(probe(&saga).await, before, "undone twice up to {:?}", S::STEPS[last]);
     }
-}
-
-/// Polls a future at most so many times and then drops it, as a crash at an await does. `None`: it was cut.
-pub async fn cut<F: Future>(polls: usize, future: F) -> Option<F::Output> {
-    let mut future = pin!(future);
-    let mut left = polls;
-    std::future::poll_fn(|context| {
-        if left == 0 {
-            return Poll::Ready(None);
-        }
-        left -= 1;
-        future.as_mut().poll(context).map(Some)
-    })
-    .await
 }
 
 fn pivot<S: Saga>() -> usize {

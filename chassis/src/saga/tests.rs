@@ -1,0 +1,231 @@
+//! A toy checkout against faults: crashes at every await, refusals, silence, repeats and zombies.
+
+mod crash;
+mod intervention;
+mod toy;
+
+use std::time::Duration;
+
+use tonic::Code;
+
+use self::toy::{Answer, Shop, Step, Toy};
+use super::log::{Direction, StepOutcome};
+use super::{Outcome, Refusal, State, get};
+
+pub(super) fn refusal() -> Refusal {
+    Refusal::new(Code::FailedPrecondition, "NO", "toy", "no")
+}
+
+#[tokio::test]
+async fn every_step_is_done_once_and_the_pivot_ends_the_saga() {
+    let shop = Shop::open().await;
+    let id = shop.accept().await;
+    assert_eq!(shop.drive(id).await, Outcome::Completed);
+    shop.assert_completed(id).await;
+    let view = get(shop.db.writer(), id).await.unwrap().unwrap();
+    assert_eq!(view.state, State::Completed);
+    assert_eq!(view.steps.len(), 4);
+    assert!(
+        view.steps.iter().all(|step| step.outcome == StepOutcome::Done && step.attempt == 1),
+        "{view:#?}"
+    );
+}
+
+#[tokio::test]
+async fn a_refusal_at_any_step_undoes_what_was_done_and_tells_the_reason() {
+    let shop = Shop::open().await;
+    for step in Step::ALL {
+        let id = shop.accept().await;
+        shop.script(id, step, Direction::Run, [Answer::Refuse]);
+        assert_eq!(shop.drive(id).await, Outcome::Compensated(refusal()), "{step:?}");
+        shop.assert_compensated(id).await;
+        assert_eq!(shop.world(id).undone(), Step::ALL.iter().position(|other| *other == step).unwrap());
+    }
+}
+
+#[tokio::test]
+async fn silence_at_any_step_is_asked_again_under_the_same_key() {
+    let shop = Shop::open().await;
+    for step in Step::ALL {
+        for answer in [Answer::Silent, Answer::DoneButSilent] {
+            let id = shop.accept().await;
+            shop.script(id, step, Direction::Run, [answer, answer]);
+            assert_eq!(shop.drive(id).await, Outcome::Completed, "{step:?} {answer:?}");
+            shop.assert_completed(id).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_step_that_stays_silent_is_given_up_and_undone_because_it_may_have_happened() {
+    let shop = Shop::open().await;
+    for step in Step::ALL.into_iter().take(3) {
+        for answer in [Answer::Silent, Answer::DoneButSilent] {
+            let id = shop.accept().await;
+            shop.script(id, step, Direction::Run, [answer; 20]);
+            let outcome = shop.drive(id).await;
+            assert!(
+                matches!(outcome, Outcome::Compensated(refusal) if refusal.reason == "SAGA_STEP_UNAVAILABLE")
+            );
+            shop.assert_compensated(id).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_after_an_attempt_of_unknown_outcome_is_undone_too() {
+    let shop = Shop::open().await;
+    let id = shop.accept().await;
+    shop.script(id, Step::Stock, Direction::Run, [Answer::DoneButSilent, Answer::Refuse]);
+    assert_eq!(shop.drive(id).await, Outcome::Compensated(refusal()));
+    shop.assert_compensated(id).await;
+}
+
+#[tokio::test]
+async fn a_compensation_that_fails_does_not_stop_the_others() {
+    let shop = Shop::open().await;
+    let id = shop.accept().await;
+    shop.script(id, Step::Confirm, Direction::Run, [Answer::Refuse]);
+    shop.script(id, Step::Payment, Direction::Undo, [Answer::Silent; 99]);
+    shop.script(id, Step::Stock, Direction::Undo, [Answer::Refuse]);
+    assert_eq!(shop.drive(id).await, Outcome::NeedsAttention);
+    assert_eq!(shop.world(id).held(), [Step::Stock, Step::Payment]);
+    let view = get(shop.db.writer(), id).await.unwrap().unwrap();
+    let error = view.last_error.unwrap();
+    assert!(error.contains("Stock") && error.contains("Payment") && !error.contains("Coupon"), "{error}");
+}
+
+#[tokio::test]
+async fn a_compensation_is_asked_again_until_it_is_done() {
+    let shop = Shop::open().await;
+    for step in Step::ALL.into_iter().take(3) {
+        let id = shop.accept().await;
+        shop.script(id, Step::Confirm, Direction::Run, [Answer::Refuse]);
+        shop.script(id, step, Direction::Undo, [Answer::Silent, Answer::DoneButSilent, Answer::Silent]);
+        assert_eq!(shop.drive(id).await, Outcome::Compensated(refusal()));
+        shop.assert_compensated(id).await;
+    }
+}
+
+#[tokio::test]
+async fn past_its_deadline_a_saga_turns_back() {
+    let shop = Shop::open().await;
+    let id = shop.accept_within(Duration::ZERO).await;
+    let outcome = shop.drive(id).await;
+    assert!(matches!(outcome, Outcome::Compensated(refusal) if refusal.reason == "SAGA_DEADLINE_PASSED"));
+    shop.assert_compensated(id).await;
+}
+
+#[tokio::test]
+async fn a_remote_pivot_that_stays_silent_is_left_to_an_operator_and_never_compensated() {
+    let shop = Shop::open().await;
+    let id = shop.accept_remote(Duration::from_millis(50)).await;
+    shop.script(id, Step::Payment, Direction::Run, [Answer::DoneButSilent; 999]);
+    assert_eq!(shop.drive_remote(id).await, Outcome::NeedsAttention);
+    assert_eq!(shop.world(id).held(), [Step::Stock, Step::Payment]);
+}
+
+#[tokio::test]
+async fn after_the_pivot_a_saga_only_goes_forward() {
+    let shop = Shop::open().await;
+    let id = shop.accept_remote(Duration::from_secs(60)).await;
+    shop.script(id, Step::Confirm, Direction::Run, [Answer::Silent; 9]);
+    assert_eq!(shop.drive_remote(id).await, Outcome::Completed);
+    let id = shop.accept_remote(Duration::from_secs(60)).await;
+    shop.script(id, Step::Confirm, Direction::Run, [Answer::Refuse]);
+    assert_eq!(shop.drive_remote(id).await, Outcome::NeedsAttention);
+    assert_eq!(shop.world(id).held(), [Step::Stock, Step::Payment]);
+}
+
+#[tokio::test]
+async fn a_zombie_changes_nothing_once_another_owner_has_the_saga() {
+    let shop = Shop::open().await;
+    for step in Step::ALL {
+        let id = shop.accept().await;
+        let gate = shop.world(id).hold_at(step);
+        let zombie = tokio::spawn({
+            let shop = shop.clone();
+            async move { shop.drive(id).await }
+        });
+        gate.reached().await;
+        shop.let_lease_run_out(id).await;
+        let other = shop.restarted().await;
+        assert_eq!(other.resume(id).await, Outcome::Completed, "{step:?}");
+        let before = get(shop.db.writer(), id).await.unwrap().unwrap();
+        gate.open();
+        assert_eq!(zombie.await.unwrap(), Outcome::Completed);
+        let after = get(shop.db.writer(), id).await.unwrap().unwrap();
+        assert_eq!(format!("{before:?}"), format!("{after:?}"), "{step:?}");
+        shop.assert_completed(id).await;
+    }
+}
+
+#[tokio::test]
+async fn a_live_owner_keeps_its_saga_however_long_a_step_takes() {
+    let shop = Shop::open().await;
+    let id = shop.accept().await;
+    let gate = shop.world(id).hold_at(Step::Stock);
+    let owner = tokio::spawn({
+        let shop = shop.clone();
+        async move { shop.drive(id).await }
+    });
+    gate.reached().await;
+    // Three leases long.
+    tokio::time::sleep(toy::LEASE * 3).await;
+    let other = shop.restarted().await;
+    assert_eq!(other.resume(id).await, Outcome::Pending);
+    gate.open();
+    assert_eq!(owner.await.unwrap(), Outcome::Completed);
+}
+
+#[tokio::test]
+async fn a_recovering_process_finishes_what_another_left_behind() {
+    let shop = Shop::open().await;
+    let mut ids = Vec::new();
+    for _ in 0..5 {
+        ids.push(shop.accept().await);
+    }
+    let other = shop.restarted().await;
+    let stop = tokio_util::sync::CancellationToken::new();
+    let recovery = tokio::spawn({
+        let (runner, stop) = (other.runner.clone(), stop.clone());
+        async move { runner.recover(stop).await }
+    });
+    for id in ids {
+        let outcome = tokio::time::timeout(Duration::from_secs(20), other.runner.wait(id)).await;
+        assert_eq!(outcome.unwrap().unwrap(), Outcome::Completed);
+        shop.assert_completed(id).await;
+    }
+    stop.cancel();
+    recovery.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_process_that_stops_hands_its_sagas_on_at_once() {
+    let shop = Shop::open().await;
+    let id = shop.accept().await;
+    let gate = shop.world(id).hold_at(Step::Coupon);
+    let stop = tokio_util::sync::CancellationToken::new();
+    let driven = tokio::spawn({
+        let shop = shop.clone();
+        async move { shop.drive(id).await }
+    });
+    gate.reached().await;
+    stop.cancel();
+    shop.runner.recover(stop).await;
+    gate.open();
+    assert_eq!(driven.await.unwrap(), Outcome::Pending);
+    let other = shop.restarted().await;
+    assert_eq!(other.resume(id).await, Outcome::Completed, "no lease to wait for");
+    shop.assert_completed(id).await;
+}
+
+#[tokio::test]
+async fn the_toy_keeps_what_every_saga_must_keep() {
+    let shop = Shop::open().await;
+    let make = async || Toy::<true>::made_in(&shop).await;
+    let probe = async |toy: &Toy<true>| toy.world.held();
+    super::testing::each_step_may_run_twice(make, probe).await;
+    super::testing::a_refusal_at_any_step_leaves_nothing_held(make, probe).await;
+    super::testing::each_compensation_may_run_twice(make, probe).await;
+}
