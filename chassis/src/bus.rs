@@ -32,7 +32,7 @@ impl Bus {
     pub async fn ready(&self) {
         match self {
             Bus::Local(bus) => bus.ready().await,
-            Bus::Amqp(_) => {}
+            Bus::Amqp(bus) => bus.ready().await,
             Bus::None => {
                 tracing::warn!("there is no bus: events wait in the outbox until AMQP_URL is set");
                 std::future::pending().await

@@ -105,6 +105,7 @@ type Handler = Arc<
 pub struct Consumer {
     db: Db,
     noun: String,
+    pause: Duration,
     handlers: Arc<BTreeMap<String, Handler>>,
 }
 
@@ -117,7 +118,7 @@ impl fmt::Debug for Consumer {
 impl Consumer {
     /// A consumer that handles nothing yet.
     pub fn new(db: &Db, noun: &str) -> Consumer {
-        Consumer { db: db.clone(), noun: noun.to_owned(), handlers: Arc::default() }
+        Consumer { db: db.clone(), noun: noun.to_owned(), pause: parked::PAUSE_MIN, handlers: Arc::default() }
     }
 
     /// Has events of type `E` handled by `service`: `.on::<OrderPlaced>(service.clone())`.
@@ -132,6 +133,12 @@ impl Consumer {
             })
         });
         Arc::make_mut(&mut self.handlers).insert(E::full_name(), handler);
+        self
+    }
+
+    /// The pause after a first failure, which doubles with each further one. 1 second by default.
+    pub fn pause(mut self, pause: Duration) -> Consumer {
+        self.pause = pause;
         self
     }
 
@@ -158,7 +165,7 @@ impl Consumer {
                     tracing::warn!(reason, "an event could not be applied and will be tried again");
                     metrics::counter!("consumer_failures_total", "kind" => envelope.kind.clone())
                         .increment(1);
-                    parked::keep(&self.db, envelope, &parked::Fault::failed(&reason))
+                    parked::keep(&self.db, envelope, &parked::Fault::failed(&reason, self.pause))
                         .await
                         .map_err(unavailable)
                 }

@@ -20,7 +20,7 @@ use crate::event::Envelope;
 /// How long the broker may take to answer before the connection is given up.
 const ANSWER_MAX: Duration = Duration::from_secs(5);
 const PAUSE_MIN: Duration = Duration::from_millis(200);
-const PAUSE_MAX: Duration = Duration::from_secs(5);
+const PAUSE_MAX: Duration = Duration::from_secs(2);
 /// How often a connection is looked at; its heartbeat finds a silent peer.
 const LOOK: Duration = Duration::from_millis(200);
 const PERSISTENT: u8 = 2;
@@ -71,6 +71,11 @@ impl AmqpBus {
     /// Whether the broker can be reached for publishing.
     pub fn connected(&self) -> bool {
         self.inner.publisher.borrow().as_ref().is_some_and(|channel| channel.status().connected())
+    }
+
+    pub(super) async fn ready(&self) {
+        // The sender lives as long as this bus, so waiting cannot fail.
+        let _ = self.inner.publisher.subscribe().wait_for(Option::is_some).await;
     }
 
     #[allow(clippy::disallowed_methods, reason = "this is where the outbox is sent from")]

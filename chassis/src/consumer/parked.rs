@@ -15,7 +15,7 @@ pub(super) const RETRYING: &str = "RETRYING";
 pub(crate) const PARKED: &str = "PARKED";
 
 /// The first pause before a message is tried again; it doubles up to the longest.
-const PAUSE_MIN: Duration = Duration::from_secs(1);
+pub(super) const PAUSE_MIN: Duration = Duration::from_secs(1);
 const PAUSE_MAX: Duration = Duration::from_secs(60);
 /// How often a message is tried, the first time included.
 pub(super) const ATTEMPTS_MAX: i32 = 8;
@@ -78,8 +78,8 @@ impl Fault<'_> {
     }
 
     /// It failed for the first time.
-    pub(super) fn failed(reason: &str) -> Fault<'_> {
-        Fault { state: RETRYING, reason, attempts: 1, pause: pause(1) }
+    pub(super) fn failed(reason: &str, pause: Duration) -> Fault<'_> {
+        Fault { state: RETRYING, reason, attempts: 1, pause }
     }
 
     /// An operator must look at it.
@@ -89,9 +89,9 @@ impl Fault<'_> {
 }
 
 /// The pause after this many attempts.
-pub(super) fn pause(attempts: i32) -> Duration {
+pub(super) fn pause(first: Duration, attempts: i32) -> Duration {
     let doublings = u32::try_from(attempts.saturating_sub(1)).unwrap_or(0).min(16);
-    (PAUSE_MIN * 2_u32.pow(doublings)).min(PAUSE_MAX)
+    (first * 2_u32.pow(doublings)).min(PAUSE_MAX)
 }
 
 pub(super) fn cut(reason: &str) -> &str {

@@ -96,11 +96,13 @@ impl Consumer {
             Ok(()) => return Ok(()),
             Err(Error(Why::Poison(reason))) => (PARKED, reason, None),
             Err(Error(Why::Failed(reason))) if attempts >= ATTEMPTS_MAX => (PARKED, reason, None),
-            Err(Error(Why::Failed(reason))) => (RETRYING, reason, Some(pause(attempts))),
+            Err(Error(Why::Failed(reason))) => (RETRYING, reason, Some(pause(self.pause, attempts))),
             // The database's trouble is not the message's fault, and costs it no attempt.
             Err(Error(Why::Outage(reason))) => {
                 tracing::warn!(reason, "a failed message could not be tried again");
-                return self.finish(&message, RETRYING, &message.reason, attempts - 1, Some(pause(1))).await;
+                return self
+                    .finish(&message, RETRYING, &message.reason, attempts - 1, Some(pause(self.pause, 1)))
+                    .await;
             }
         };
         self.finish(&message, state, &reason, attempts, wait).await?;

@@ -77,11 +77,9 @@ impl Relay {
     /// Sends until told to stop; what is being sent then is still finished.
     pub async fn run(mut self, shutdown: CancellationToken) {
         let mut pause = PAUSE_MIN;
-        if shutdown.run_until_cancelled(self.bus.ready()).await.is_none() {
-            return;
-        }
         let db = self.db.clone();
-        while !shutdown.is_cancelled() {
+        // While the bus is away the lease runs out, and a relay elsewhere may have more luck.
+        while shutdown.run_until_cancelled(self.bus.ready()).await.is_some() {
             // Listening starts before reading, so that a commit in between is not missed.
             let announced = db.announced().notified();
             tokio::pin!(announced);

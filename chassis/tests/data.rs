@@ -1,0 +1,17 @@
+//! Databases, idempotency keys, outbox, bus and consumers, on real databases and a real broker.
+#![allow(clippy::unwrap_used)]
+
+#[path = "data/broker.rs"]
+mod broker;
+#[path = "data/consumer.rs"]
+mod consumer;
+#[path = "data/db.rs"]
+mod db;
+#[path = "data/once.rs"]
+mod once;
+#[path = "data/operations.rs"]
+mod operations;
+#[path = "data/outbox.rs"]
+mod outbox;
+#[path = "data/world.rs"]
+mod world;
