@@ -154,8 +154,16 @@ pub fn parse<C: Parser>() -> C {
 
 /// `parse` with the command line given.
 pub fn parse_from<C: Parser>(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<C, clap::Error> {
+    parse_command(C::command(), args)
+}
+
+/// `parse_from` with the command already made, for programs that name themselves.
+pub(crate) fn parse_command<C: Parser>(
+    command: clap::Command,
+    args: impl IntoIterator<Item = std::ffi::OsString>,
+) -> Result<C, clap::Error> {
     let args: Vec<_> = args.into_iter().collect();
-    let command = file::apply(C::command(), &args)?;
+    let command = file::apply(command, &args)?;
     let matches = command.try_get_matches_from(args)?;
     C::from_arg_matches(&matches)
 }

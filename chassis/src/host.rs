@@ -24,9 +24,12 @@ mod main;
 
 pub use main::{Stateless, cancel_on_signal, install_crypto, main};
 
-/// Everyone who signs internal tokens: the services and the gateway.
+/// What signs for the operator's own tools, such as the audit.
+pub const OPERATOR: &str = "operator";
+
+/// Everyone who signs internal tokens: the services, the gateway, and the operator's tools.
 pub(crate) fn signers() -> Vec<&'static str> {
-    NOUNS.iter().copied().chain(["gateway"]).collect()
+    NOUNS.iter().copied().chain(["gateway", OPERATOR]).collect()
 }
 
 /// The surroundings of one service. Clones share everything.
@@ -255,3 +258,6 @@ impl Process {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -235,3 +235,61 @@ impl MethodPolicy {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_method_of_the_contract_has_a_policy() {
+        for service in POOL.services().filter(|service| service.full_name().starts_with("cartwright.")) {
+            for method in service.methods() {
+                let path = format!("/{}/{}", service.full_name(), method.name());
+                assert!(of(&path).is_some(), "{path}");
+            }
+        }
+    }
+
+    #[test]
+    fn options_are_read_as_declared() {
+        let policy = |method| of(&format!("/cartwright.inventory.v1.InventoryService/{method}")).unwrap();
+        let reserve = policy("ReserveStock");
+        assert_eq!(
+            (&reserve.access, reserve.services.as_slice()),
+            (&Access::Internal, &["order".to_owned()][..])
+        );
+        assert!(
+            !reserve.safe && !reserve.admits("cart") && reserve.admits("order") && reserve.http.is_empty()
+        );
+        let get = policy("GetStock");
+        assert_eq!(
+            (&get.access, get.deadline, get.request_bytes_max),
+            (&Access::Public, Duration::from_secs(2), 256 * 1024)
+        );
+        assert!(get.safe && get.idempotent && !get.server_streaming);
+        assert_eq!(
+            get.http.iter().map(|rule| (rule.method.as_str(), rule.template.as_str())).collect::<Vec<_>>(),
+            [("GET", "/v1/{name=stock/*}")]
+        );
+        assert_eq!(policy("ListStock").access, Access::Permission("stock.read".to_owned()));
+        assert_eq!(policy("BatchReceiveStock").request_bytes_max, 1024 * 1024);
+        assert!(policy("WatchStock").server_streaming);
+        assert_eq!((get.noun(), get.method()), ("inventory", "GetStock"));
+    }
+
+    #[test]
+    fn what_is_personal_or_secret_is_masked() {
+        let message = POOL.get_message_by_name("cartwright.identity.v1.LoginRequest").unwrap();
+        let sensitive = |field: &prost_reflect::FieldDescriptor| {
+            extension(&field.options(), "cartwright.policy.v1.sensitive").is_some()
+        };
+        let fields: Vec<_> = message.fields().filter(sensitive).collect();
+        assert!(!fields.is_empty());
+        let mut login = DynamicMessage::new(message);
+        for field in fields.iter().filter(|field| field.kind() == prost_reflect::Kind::String) {
+            login.set_field(field, Value::String("hunter2".to_owned()));
+        }
+        mask(&mut login);
+        assert!(!format!("{login:?}").contains("hunter2"));
+    }
+}

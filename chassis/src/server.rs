@@ -3,12 +3,7 @@ use std::{convert::Infallible, future::Future, sync::Arc, time::Duration};
 
 use futures::{FutureExt, future::BoxFuture};
 use tokio_util::sync::CancellationToken;
-use tonic::{
-    body::Body,
-    server::NamedService,
-    service::RoutesBuilder,
-    transport::server::{Server as Transport, TcpIncoming},
-};
+use tonic::{body::Body, server::NamedService, service::RoutesBuilder};
 use tower::Service;
 
 use crate::{
@@ -30,17 +25,11 @@ mod deadline;
 mod detached;
 mod framing;
 mod limit;
+mod listen;
 mod observe;
 
 use around::Wrap;
 
-/// How often a quiet connection is asked whether it is still there, and how long it may take to say so.
-const KEEPALIVE_EVERY: Duration = Duration::from_secs(20);
-const KEEPALIVE_PATIENCE: Duration = Duration::from_secs(10);
-/// How old a connection gets: then clients connect again, and find new replicas.
-const CONNECTION_AGE: Duration = Duration::from_secs(600);
-const STREAMS_MAX: u32 = 200;
-const HEADER_BYTES_MAX: u32 = 16 * 1024;
 /// How long background work may take to notice that the server has stopped.
 const BACKGROUND_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -135,6 +124,7 @@ impl Server {
     pub async fn run(mut self) -> Result<(), Error> {
         let (host, shutdown) = (self.host.clone(), self.host.shutdown.clone());
         let in_flight_ended = CancellationToken::new();
+        telemetry::metrics();
         self.add_operations();
         let background = self.start_background(&in_flight_ended);
         let serving = self.serve();
@@ -215,10 +205,10 @@ impl Server {
             self.routes.add_service(describe().build_v1().map_err(|error| Error::Other(error.into()))?);
             self.routes.add_service(describe().build_v1alpha().map_err(|error| Error::Other(error.into()))?);
         }
+        let drain = Duration::from_secs(host.settings.drain_seconds);
         let listener = host.listener()?;
         let address = listener.local_addr().map_err(Error::io("listening"))?;
         if let Some(probes) = host.metrics_listener()? {
-            telemetry::metrics();
             task::spawn("probes", health::serve(probes, host.health.clone(), shutdown.clone()));
         }
         tracing::info!(service = host.noun, %address, "serving");
@@ -230,23 +220,12 @@ impl Server {
             .layer(Wrap(detached::Detached))
             .layer(Wrap(limit::Limit::new(host.settings.in_flight_max)))
             .layer(Wrap(Auth(verifier)))
-            .layer(Wrap(framing::Framing))
-            .into_inner();
-        Transport::builder()
-            .http2_keepalive_interval(Some(KEEPALIVE_EVERY))
-            .http2_keepalive_timeout(Some(KEEPALIVE_PATIENCE))
-            .max_concurrent_streams(STREAMS_MAX)
-            .http2_max_header_list_size(HEADER_BYTES_MAX)
-            // With a grace period tonic would cut old connections without telling the client first; without one it
-            // says goodbye and lets the calls on it end.
-            .max_connection_age(CONNECTION_AGE)
-            .layer(layers)
-            .add_routes(self.routes.routes())
-            .serve_with_incoming_shutdown(
-                TcpIncoming::from(listener).with_nodelay(Some(true)),
-                shutdown.clone().cancelled_owned(),
-            )
-            .await?;
+            .layer(Wrap(framing::Framing));
+        let service = layers.service(self.routes.routes().prepare());
+        listen::serve(listener, service, drain, shutdown.clone()).await;
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -136,5 +136,4 @@ pub fn note_trace_id(span: &Span) {
 }
 
 #[cfg(test)]
-#[path = "telemetry_tests.rs"]
 mod tests;

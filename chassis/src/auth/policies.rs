@@ -76,7 +76,7 @@ impl AccessPolicy {
 
     /// Whether tokens of the subject or session issued at this second have ended. A token of the very second is
     /// refused: identity ends sessions by session, and a new sign-in has a new one.
-    pub(super) fn has_ended(&self, subject_or_session: &str, issued_seconds: u64) -> bool {
+    pub(crate) fn has_ended(&self, subject_or_session: &str, issued_seconds: u64) -> bool {
         let Some(not_before) = self.revoked.get(subject_or_session) else { return false };
         let issued = i64::try_from(issued_seconds).unwrap_or(i64::MAX).saturating_mul(1_000_000);
         issued < not_before.micros()
@@ -147,4 +147,28 @@ impl AccessPolicies {
 /// The id that tokens name a public key by.
 pub fn key_id(public: &[u8]) -> String {
     keys::thumbprint(public)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_identity_said_gets_old_when_it_is_not_heard() {
+        let access = AccessPolicies::default();
+        access.set(AccessPolicy::new(1));
+        assert!(access.fresh());
+        access.0.send_modify(|known| known.heard = known.heard.checked_sub(FRESH_FOR).unwrap());
+        assert!(!access.fresh());
+        access.confirm();
+        assert!(access.fresh());
+    }
+
+    #[test]
+    fn an_answer_that_was_overtaken_changes_nothing() {
+        let access = AccessPolicies::default();
+        access.set(AccessPolicy::new(2));
+        access.set(AccessPolicy::new(1));
+        assert_eq!(access.version(), 2);
+    }
 }

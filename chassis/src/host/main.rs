@@ -1,7 +1,7 @@
 //! The `main` of a service in its own process.
 use std::{future::Future, process::ExitCode, time::Duration};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 use tokio_util::sync::CancellationToken;
 
@@ -12,10 +12,14 @@ use crate::{
     task, telemetry,
 };
 
-/// Runs one service of Cartwright.
-///
-/// Every setting can be given as a flag, as an environment variable, or in the TOML file that --config names; a flag
-/// wins over the environment, and the environment over the file. The service stops cleanly on SIGTERM and Ctrl-C.
+/// How `--help` ends.
+const MANUAL: &str = "\
+Every setting can be given as a flag, as an environment variable, or in the TOML file that --config names, where it is
+called like its flag with _ for -. A flag wins over the environment, and the environment over the file.
+
+The service stops on SIGTERM and Ctrl-C: it reports that it is not ready, lets running calls end, and sends the events
+they caused. /livez, /readyz, /health and /metrics are served on --metrics-listen.";
+
 #[derive(Parser)]
 #[command(version)]
 struct Alone<C: Args> {
@@ -54,7 +58,8 @@ where
     F: FnOnce(Host, C) -> W,
     W: Future<Output = Result<(), Error>>,
 {
-    let alone: Alone<C> = config::parse();
+    let alone: Alone<C> =
+        config::parse_command(command::<C>(noun), std::env::args_os()).unwrap_or_else(|error| error.exit());
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(noun, &Error::io("starting the runtime")(error)),
@@ -63,6 +68,11 @@ where
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(noun, &error),
     }
+}
+
+fn command<C: Args>(noun: &'static str) -> clap::Command {
+    let about = format!("The {noun} service of Cartwright");
+    Alone::<C>::command().name(noun).about(about).long_about(None).after_help(MANUAL)
 }
 
 fn fail(noun: &str, error: &Error) -> ExitCode {
@@ -118,4 +128,33 @@ pub async fn cancel_on_signal(shutdown: CancellationToken) {
     drop(interrupt.await);
     tracing::info!("asked to stop");
     shutdown.cancel();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Args)]
+    struct Nothing {}
+
+    #[test]
+    fn the_manual_names_the_service_and_explains_every_setting() {
+        let mut command = command::<Nothing>("order");
+        command.clone().debug_assert();
+        let help = command.render_long_help().to_string();
+        assert!(help.starts_with("The order service of Cartwright"), "{help}");
+        for word in [
+            "DATABASE_URL",
+            "ORDER_DATABASE_URL",
+            "INVENTORY_URL",
+            "KEYS_DIR",
+            "migrate",
+            "--config",
+            "SIGTERM",
+        ] {
+            assert!(help.contains(word), "{word} is missing:\n{help}");
+        }
+        let unexplained: Vec<_> = command.get_arguments().filter(|arg| arg.get_help().is_none()).collect();
+        assert!(unexplained.is_empty(), "{unexplained:?}");
+    }
 }
