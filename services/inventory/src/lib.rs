@@ -1,1 +1,60 @@
-//! The inventory service.
+//! What there is to sell. Inventory owns stock by SKU and location, what is held of it for orders, and the journal of
+//! every movement. It promises that what is not there is never sold: each change is a conditional statement on the row
+//! of the SKU, in one transaction with its journal and its event.
+mod books;
+mod config;
+mod domain;
+mod error;
+mod events;
+mod expiry;
+mod grpc;
+mod migration;
+mod service;
+mod store;
+mod watch;
+
+use std::sync::Arc;
+
+use chassis::consumer::Consumer;
+use chassis::db::Db;
+use chassis::host::Host;
+use chassis::server::Server;
+use contract::inventory::v1::inventory_service_server::InventoryServiceServer;
+use contract::order::v1::{OrderCancelled, OrderConfirmed, OrderImported, OrderReturned};
+use tokio::sync::Semaphore;
+
+pub use config::Config;
+pub use migration::Migrator;
+
+/// The inventory service. Clones share everything.
+#[derive(Clone)]
+struct Service {
+    db: Db,
+    watch: watch::Watch,
+    /// Turns at changing reservations.
+    reserving: Arc<Semaphore>,
+}
+
+/// Serves until the host's shutdown.
+pub async fn serve(host: Host, config: Config) -> Result<(), chassis::Error> {
+    let db = host.db::<Migrator>().await?;
+    let reserving = Arc::new(Semaphore::new(config.inventory_reserving_max.into()));
+    let service = Service { db: db.clone(), watch: watch::Watch::default(), reserving };
+    let consumer = Consumer::new(&db, "inventory")
+        .on::<OrderConfirmed>(service.clone())
+        .on::<OrderCancelled>(service.clone())
+        .on::<OrderReturned>(service.clone())
+        .on::<OrderImported>(service.clone());
+    let (watch, expiring) = (service.watch.clone(), db.clone());
+    Server::new(&host, &db)
+        .grpc(InventoryServiceServer::new(service))
+        .consume(consumer)
+        .background("watch", {
+            let db = db.clone();
+            async move |shutdown| watch.run(&db, shutdown).await
+        })
+        .background("expiry", async move |shutdown| expiry::run(&expiring, config, shutdown).await)
+        .audit(books::InventoryBooks)
+        .run()
+        .await
+}

@@ -1,2 +1,6 @@
 //! Runs the inventory service alone.
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    chassis::main::<inventory::Config, inventory::Migrator, _, _>("inventory", inventory::serve)
+}
