@@ -71,7 +71,7 @@ impl Caller {
         Ok(self.subject.as_deref().ok_or(Lacking::Subject)?)
     }
 
-    /// The signed-in user. PERMISSION_DENIED for a guest.
+    /// The signed-in user. `PERMISSION_DENIED` for a guest.
     pub fn user(&self) -> Result<&str, Status> {
         let subject = self.subject()?;
         if !subject.starts_with("users/") {

@@ -48,14 +48,14 @@ pub struct Settings {
     /// The folder for everything kept on disk: SQLite files, generated keys.
     #[arg(long, env = "DATA_DIR", default_value = "data")]
     pub data_dir: PathBuf,
-    /// A PostgreSQL server, such as postgres://user:secret@host. Each service uses the database of its own name on it,
+    /// A PostgreSQL server, such as `postgres://user:secret@host`. Each service uses the database of its own name on it,
     /// made when missing. Without it each service keeps a SQLite file in the data folder.
     #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
     pub database_url: Option<Secret>,
     /// Whether to bring the schema up to date at start. Turn it off where a job runs `migrate` before a rollout.
     #[arg(long, env = "MIGRATE", default_value_t = true, action = clap::ArgAction::Set)]
     pub migrate: bool,
-    /// A RabbitMQ broker, such as amqp://user:secret@host. Without it events stay within the process.
+    /// A RabbitMQ broker, such as `amqp://user:secret@host`. Without it events stay within the process.
     #[arg(long, env = "AMQP_URL", hide_env_values = true)]
     pub amqp_url: Option<Secret>,
     /// Put before the names of the exchange and the queues, so that installations can share a broker.
@@ -79,7 +79,7 @@ pub struct Settings {
     /// How to log.
     #[arg(long, env = "LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,
-    /// The most calls a service works on at once. More wait a moment, then are refused with RESOURCE_EXHAUSTED.
+    /// The most calls a service works on at once. More wait a moment, then are refused with `RESOURCE_EXHAUSTED`.
     #[arg(long, env = "IN_FLIGHT_MAX", default_value_t = 256, value_parser = clap::value_parser!(u16).range(1..))]
     pub in_flight_max: u16,
     /// How long a stopping process lets running calls end.

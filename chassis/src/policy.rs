@@ -104,7 +104,16 @@ pub fn mask(message: &mut DynamicMessage) {
             Value::Message(inner) => mask(inner),
             Value::List(items) => items.iter_mut().filter_map(Value::as_message_mut).for_each(mask),
             Value::Map(entries) => entries.values_mut().filter_map(Value::as_message_mut).for_each(mask),
-            _ => {}
+            Value::Bool(_)
+            | Value::I32(_)
+            | Value::I64(_)
+            | Value::U32(_)
+            | Value::U64(_)
+            | Value::F32(_)
+            | Value::F64(_)
+            | Value::String(_)
+            | Value::Bytes(_)
+            | Value::EnumNumber(_) => {}
         }
     }
 }

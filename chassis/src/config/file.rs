@@ -3,7 +3,7 @@ use std::{collections::BTreeSet, ffi::OsString, path::Path};
 
 use clap::{Command, error::ErrorKind};
 
-/// Gives the command the file's values as defaults, when a file is named by `--config` or CARTWRIGHT_CONFIG.
+/// Gives the command the file's values as defaults, when a file is named by `--config` or `CARTWRIGHT_CONFIG`.
 pub(super) fn apply(command: Command, args: &[OsString]) -> Result<Command, clap::Error> {
     let Some(path) = path(command.clone(), args) else { return Ok(command) };
     let refuse = |text: String| {

@@ -14,7 +14,7 @@ use crate::{
 /// What a caller gets whose wish cannot be read, unless the contract gives less.
 const UNREADABLE: Duration = Duration::from_secs(10);
 
-/// Answers DEADLINE_EXCEEDED in time. The work itself is not cut: it runs in a task of its own, further in.
+/// Answers `DEADLINE_EXCEEDED` in time. The work itself is not cut: it runs in a task of its own, further in.
 #[derive(Clone)]
 pub(crate) struct Deadline;
 
