@@ -215,7 +215,8 @@ impl<'a> Checks<'a> {
 
     /// Whether the field is the resource that an update with a mask changes.
     fn is_updated(&self, field: &FieldDescriptor) -> bool {
-        let resource = matches!(field.kind(), Kind::Message(message) if message.full_name().starts_with("cartwright."));
+        let resource =
+            matches!(field.kind(), Kind::Message(message) if message.full_name().starts_with("cartwright."));
         resource && field.parent_message().get_field_by_name("update_mask").is_some()
     }
 
@@ -276,7 +277,8 @@ impl<'a> Checks<'a> {
             Kind::String => {
                 let rules = rules.within("string");
                 out += &add(format!("{value}.contains('\\0')"), "must not contain U+0000".into());
-                let fewest = rules.number("min_len").unwrap_or_default().max(i64::from(required));
+                let exact = rules.number("len");
+                let fewest = exact.or(rules.number("min_len")).unwrap_or_default().max(i64::from(required));
                 if fewest == 1 {
                     out += &add(format!("{value}.trim().is_empty()"), "is required".into());
                 } else if fewest > 1 {
@@ -285,7 +287,7 @@ impl<'a> Checks<'a> {
                         format!("must have at least {fewest} characters"),
                     );
                 }
-                let most = rules.number("max_len").unwrap_or(4096);
+                let most = exact.or(rules.number("max_len")).unwrap_or(4096);
                 out += &add(
                     format!("{value}.len() as u64 > {most} && {value}.chars().count() as u64 > {most}"),
                     format!("must have at most {most} characters"),

@@ -3,13 +3,21 @@
 pub mod codec;
 pub mod validate;
 
-#[allow(dead_code, missing_docs, clippy::all, clippy::unwrap_used, clippy::doc_markdown, clippy::wildcard_enum_match_arm)]
+#[allow(
+    dead_code,
+    missing_docs,
+    clippy::all,
+    clippy::unwrap_used,
+    clippy::doc_markdown,
+    clippy::wildcard_enum_match_arm
+)]
 pub(crate) mod generated {
     include!(concat!(env!("OUT_DIR"), "/contract.rs"));
 }
 
 pub use generated::cartwright::{
-    analytics, cart, catalog, common, identity, inventory, notification, operations, order, payment, promotion, shipping,
+    analytics, cart, catalog, common, identity, inventory, notification, operations, order, payment,
+    promotion, shipping,
 };
 pub use generated::google::r#type::Money;
 

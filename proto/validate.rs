@@ -18,7 +18,13 @@ impl Violations {
 
     /// Notes what is wrong with the new values of a resource, as far as the update changes them: a field that the mask
     /// does not name may hold anything, and without a mask a field that is not set stays as it is.
-    pub fn add_masked(&mut self, inner: Violations, path: &str, field: &str, mask: Option<&prost_types::FieldMask>) {
+    pub fn add_masked(
+        &mut self,
+        inner: Violations,
+        path: &str,
+        field: &str,
+        mask: Option<&prost_types::FieldMask>,
+    ) {
         let changed = mask.map(|mask| mask.paths.as_slice()).unwrap_or_default();
         for (place, description) in inner.0 {
             let rest = place.get(field.len() + 1..).unwrap_or_default();

@@ -1,0 +1,67 @@
+# Every command a person or CI types. `./just` runs them where just is not installed.
+
+set shell := ["bash", "-euo", "pipefail", "-c"]
+
+# Lists the recipes.
+default:
+    @just --justfile {{ justfile() }} --list
+
+# Builds the shop and starts all of it in one process, on embedded storage, with a few products to look at.
+up *flags: storefront
+    cargo build --release -p cartwright
+    target="${CARGO_TARGET_DIR:-target}"; exec "$target/release/cartwright" serve --sample {{ flags }}
+
+# Makes one purchase, told step by step, and audits the books.
+demo *flags:
+    cargo run -q -p cartwright -- demo {{ flags }}
+
+# Runs one service alone, such as `just run order`.
+run service *flags:
+    cargo run -p {{ service }} -- {{ flags }}
+
+# Brings a service's database up to date, such as `just migrate order`.
+migrate service *flags:
+    cargo run -p {{ service }} -- {{ flags }} migrate
+
+# Takes over the orders of an Online Retail file into the shop that runs.
+import file *flags:
+    cargo run -q -p cartwright -- import online-retail {{ file }} {{ flags }}
+
+# Checks the books of the shop that runs.
+audit *flags:
+    cargo run -q -p cartwright -- audit {{ flags }}
+
+# Passes all tests. Installs and privately starts PostgreSQL, RabbitMQ and Redis, and stops them at the end.
+test: storefront-test
+    scripts/test
+
+# Checks format, lints, documentation, the contract, the chart and the dependencies.
+lint: tools
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets -- -D warnings
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
+    .tools/node_modules/.bin/buf lint
+    .tools/node_modules/.bin/buf format --diff --exit-code proto
+    ! cargo tree --workspace -i aws-lc-sys 2>/dev/null
+    ! cargo tree --workspace -i openssl-sys 2>/dev/null
+
+# Checks that the contract breaks nothing that the main branch promises.
+breaking against='.git#branch=main': tools
+    .tools/node_modules/.bin/buf breaking --against '{{ against }}'
+
+# Measures the idle memory, the time to ready and the sizes of the release build.
+footprint:
+    cargo build --release -p cartwright
+    scripts/footprint
+
+# Installs the tools that npm offers: buf.
+tools:
+    scripts/tools
+
+# Builds the storefront into storefront/dist.
+storefront: tools
+    cd storefront && npm ci --silent --no-audit --no-fund && npm run --silent build
+
+# Tests the storefront.
+storefront-test: storefront
+    cd storefront && npm run --silent test
