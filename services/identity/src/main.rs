@@ -1,2 +1,6 @@
 //! Runs the identity service alone.
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    chassis::main::<identity::Config, identity::Migrator, _, _>("identity", identity::serve)
+}
