@@ -1,1 +1,60 @@
-//! The payment service.
+//! Payment owns the money of orders: it has channels promise, take and give it back, and keeps the ledger.
+//!
+//! It promises that an order is paid at most once, that no more is refunded than was taken, that each entry of the
+//! ledger sums to zero, and that nothing is guessed: a channel that did not answer is asked until it says what it did.
+
+mod books;
+mod channel;
+mod config;
+mod domain;
+mod error;
+mod events;
+mod grpc;
+mod guard;
+mod migration;
+mod service;
+mod store;
+mod till;
+
+use chassis::consumer::Consumer;
+use chassis::db::Db;
+use chassis::host::Host;
+use chassis::server::Server;
+use contract::order::v1::{OrderCancelled, OrderConfirmed, OrderImported, OrderReturned};
+use contract::payment::v1::payment_service_server::PaymentServiceServer;
+
+pub use config::Config;
+pub use migration::Migrator;
+
+use channel::Channels;
+use till::Till;
+
+/// The service, as each call and each event finds it.
+#[derive(Clone)]
+pub(crate) struct Service {
+    db: Db,
+    channels: Channels,
+    till: Till,
+    refund_limit: i64,
+}
+
+/// Serves until the host's shutdown.
+pub async fn serve(host: Host, config: Config) -> Result<(), chassis::Error> {
+    let db = host.db::<Migrator>().await?;
+    let channels = Channels::open(&config, &db)?;
+    let till = Till::new(&db, &channels);
+    let service =
+        Service { db: db.clone(), channels, till: till.clone(), refund_limit: config.payment_refund_limit };
+    let consumer = Consumer::new(&db, host.noun)
+        .on::<OrderConfirmed>(service.clone())
+        .on::<OrderCancelled>(service.clone())
+        .on::<OrderReturned>(service.clone())
+        .on::<OrderImported>(service.clone());
+    Server::new(&host, &db)
+        .grpc(PaymentServiceServer::new(service))
+        .consume(consumer)
+        .background("till", async move |stop| till.run(stop.cancelled()).await)
+        .audit(books::Ledger)
+        .run()
+        .await
+}

@@ -1,2 +1,6 @@
 //! Runs the payment service alone.
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    chassis::main::<payment::Config, payment::Migrator, _, _>("payment", payment::serve)
+}

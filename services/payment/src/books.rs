@@ -1,0 +1,168 @@
+//! What an auditor may ask of payment: whether its books are right, and what they say.
+
+use async_trait::async_trait;
+use chassis::db::Db;
+use chassis::operations::{Books, Fact, Finding};
+use chassis::time::Timestamp;
+use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, Value};
+use std::time::Duration;
+
+use crate::store::{money, sql};
+
+/// How long the outcome of a payment may stay unknown.
+const UNKNOWN_MAX: Duration = Duration::from_secs(15 * 60);
+
+/// Payment's books.
+pub(crate) struct Ledger;
+
+/// An invariant: what is counted, and who breaks it. `$1` in the second is the time before which the unknown is too old.
+struct Check {
+    invariant: &'static str,
+    counted: &'static str,
+    offenders: &'static str,
+}
+
+const CHECKS: &[Check] = &[
+    Check {
+        invariant: "the ledger sums to zero in each currency",
+        counted: "SELECT COUNT(DISTINCT amount_currency) FROM journal_lines",
+        offenders: "SELECT amount_currency FROM journal_lines GROUP BY amount_currency HAVING SUM(amount_minor) <> 0",
+    },
+    Check {
+        invariant: "every journal entry sums to zero in each currency",
+        counted: "SELECT COUNT(*) FROM journal_entries",
+        offenders: "SELECT DISTINCT p.order_name FROM journal_lines l JOIN journal_entries e ON e.id = l.entry
+            JOIN payments p ON p.id = e.payment GROUP BY p.order_name, l.entry, l.amount_currency
+            HAVING SUM(l.amount_minor) <> 0",
+    },
+    Check {
+        invariant: "every journal entry has the lines it says",
+        counted: "SELECT COUNT(*) FROM journal_entries",
+        offenders: "SELECT e.order_name FROM journal_entries e
+            WHERE e.lines <> (SELECT COUNT(*) FROM journal_lines l WHERE l.entry = e.id)",
+    },
+    Check {
+        invariant: "0 <= refunded <= captured <= authorized",
+        counted: "SELECT COUNT(*) FROM payments",
+        offenders: "SELECT order_name FROM payments WHERE refunded_minor < 0 OR refunding_minor < 0
+            OR refunded_minor + refunding_minor > captured_minor OR captured_minor > amount_minor",
+    },
+    Check {
+        invariant: "what a payment refunded is the sum of its refunds",
+        counted: "SELECT COUNT(*) FROM payments",
+        offenders: "SELECT p.order_name FROM payments p
+            WHERE p.refunded_minor <> COALESCE((SELECT SUM(r.amount_minor) FROM refunds r
+                    WHERE r.payment = p.id AND r.state = 'SUCCEEDED'), 0)
+               OR p.refunding_minor <> COALESCE((SELECT SUM(r.amount_minor) FROM refunds r
+                    WHERE r.payment = p.id AND r.state = 'PENDING'), 0)",
+    },
+    Check {
+        invariant: "what the ledger says channels hold is what payments captured less what they refunded",
+        counted: "SELECT COUNT(*) FROM payments",
+        offenders: "SELECT p.order_name FROM payments p LEFT JOIN (
+                SELECT e.payment, SUM(l.amount_minor) AS held FROM journal_entries e JOIN journal_lines l ON l.entry = e.id
+                WHERE l.account LIKE 'channel-clearing-%' GROUP BY e.payment) b ON b.payment = p.id
+            WHERE COALESCE(b.held, 0) <> p.captured_minor - p.refunded_minor",
+    },
+    Check {
+        invariant: "what the ledger says customers promised is what is authorized",
+        counted: "SELECT COUNT(*) FROM payments",
+        offenders: "SELECT p.order_name FROM payments p LEFT JOIN (
+                SELECT e.payment, SUM(l.amount_minor) AS promised FROM journal_entries e JOIN journal_lines l ON l.entry = e.id
+                WHERE l.account = 'customer-receivable' GROUP BY e.payment) b ON b.payment = p.id
+            WHERE COALESCE(b.promised, 0) <> CASE WHEN p.state = 'AUTHORIZED' THEN p.amount_minor ELSE 0 END",
+    },
+    Check {
+        invariant: "an unknown outcome is asked about, and known within fifteen minutes",
+        counted: "SELECT COUNT(*) FROM payments WHERE state IN ('PENDING', 'UNKNOWN')",
+        offenders: "SELECT order_name FROM payments
+            WHERE state IN ('PENDING', 'UNKNOWN') AND (next_check_at IS NULL OR create_time < $1)",
+    },
+    Check {
+        invariant: "no capture was given up",
+        counted: "SELECT COUNT(*) FROM payments WHERE goal = 'CAPTURE'",
+        offenders: "SELECT order_name FROM payments WHERE state = 'AUTHORIZED' AND goal = 'CAPTURE' AND next_check_at IS NULL",
+    },
+    Check {
+        invariant: "the sandbox's own book agrees with ours",
+        counted: "SELECT COUNT(*) FROM payments WHERE channel = 'sandbox'",
+        // What is still being carried out may differ for a moment.
+        offenders: "SELECT p.order_name FROM payments p LEFT JOIN (
+                SELECT reference, SUM(CASE WHEN kind = 'CAPTURE' THEN amount_minor ELSE 0 END) AS captured,
+                    SUM(CASE WHEN kind = 'REFUND' THEN amount_minor ELSE 0 END) AS refunded
+                FROM sandbox_calls WHERE done AND refusal = '' GROUP BY reference) s ON s.reference = p.channel_reference
+            WHERE p.channel = 'sandbox' AND p.channel_reference <> '' AND p.next_check_at IS NULL AND p.refunding_minor = 0
+              AND (COALESCE(s.captured, 0) <> p.captured_minor OR COALESCE(s.refunded, 0) <> p.refunded_minor)",
+    },
+];
+
+const OFFENDERS_MAX: i64 = 100;
+
+#[derive(FromQueryResult)]
+struct FactRow {
+    order_name: String,
+    id: chassis::id::Id<crate::domain::Payment>,
+    minor: i64,
+    amount_currency: String,
+}
+
+#[async_trait]
+impl Books for Ledger {
+    async fn check(&self, db: &Db) -> Result<Vec<Finding>, DbErr> {
+        let on = db.writer();
+        let too_old = Timestamp::now().minus(UNKNOWN_MAX);
+        let mut findings = Vec::with_capacity(CHECKS.len());
+        for check in CHECKS {
+            let counted = count(db, check.counted).await?;
+            let dated: Vec<Value> =
+                if check.offenders.contains("$1") { vec![too_old.into()] } else { Vec::new() };
+            let text = format!("{} LIMIT {OFFENDERS_MAX}", check.offenders);
+            let rows = on.query_all_raw(sql(on, &text, dated)).await?;
+            let offenders = rows.iter().map(|row| row.try_get_by_index(0)).collect::<Result<_, _>>()?;
+            findings.push(Finding { invariant: check.invariant, checked: counted, offenders });
+        }
+        Ok(findings)
+    }
+
+    fn kinds(&self) -> &'static [&'static str] {
+        &["payment.captured", "payment.refunded", "payment.held"]
+    }
+
+    async fn facts(&self, db: &Db, kind: &str, after: &str, limit: u64) -> Result<Vec<Fact>, DbErr> {
+        let (minor, which) = match kind {
+            "payment.captured" => ("captured_minor", "captured_minor > 0"),
+            "payment.refunded" => ("refunded_minor", "refunded_minor > 0"),
+            "payment.held" => ("amount_minor", "state = 'AUTHORIZED'"),
+            _ => return Ok(Vec::new()),
+        };
+        let on = db.writer();
+        let text = format!(
+            "SELECT order_name, id, {minor} AS minor, amount_currency FROM payments
+             WHERE order_name > $1 AND {which} ORDER BY order_name LIMIT $2"
+        );
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let rows = FactRow::find_by_statement(sql(on, &text, [after.into(), limit.into()])).all(on).await?;
+        let fact = |row: FactRow| {
+            Ok(Fact {
+                subject: row.order_name,
+                amount: Some(money(row.minor, &row.amount_currency)?),
+                reference: row.id.name(),
+                ..Fact::default()
+            })
+        };
+        rows.into_iter().map(fact).collect()
+    }
+
+    async fn pending(&self, db: &Db) -> Result<u64, DbErr> {
+        let waiting = "SELECT (SELECT COUNT(*) FROM payments WHERE next_check_at IS NOT NULL)
+            + (SELECT COUNT(*) FROM refunds WHERE next_check_at IS NOT NULL)";
+        count(db, waiting).await
+    }
+}
+
+async fn count(db: &Db, text: &str) -> Result<u64, DbErr> {
+    let on = db.writer();
+    let row =
+        on.query_one_raw(sql(on, text, [])).await?.ok_or(DbErr::RecordNotFound("a count".to_owned()))?;
+    Ok(u64::try_from(row.try_get_by_index::<i64>(0)?).unwrap_or_default())
+}

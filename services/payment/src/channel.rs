@@ -1,0 +1,160 @@
+//! Channels: those who move the money. Each is an adapter behind one trait, known by its name.
+
+mod imported;
+mod sandbox;
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use chassis::db::Db;
+use chassis::money::Money;
+
+use crate::config::Config;
+
+pub(crate) use imported::IMPORTED;
+
+/// Moves money. Every operation carries a key of ours, and does its work once however often it is asked under it.
+#[async_trait]
+pub(crate) trait Channel: Send + Sync {
+    /// Promises the money of an order.
+    async fn authorize(&self, key: &str, asked: &Authorization<'_>) -> Answer;
+    /// Takes what was promised.
+    async fn capture(&self, key: &str, charge: &Charge<'_>) -> Answer;
+    /// Forgets a promise, or makes sure that it is never made: the authorization may not have arrived yet, or never will.
+    async fn void(&self, key: &str, charge: &Charge<'_>) -> Answer;
+    /// Gives back what was taken, or a part of it.
+    async fn refund(&self, key: &str, charge: &Charge<'_>) -> Answer;
+    /// Tells what became of the operation asked under the key; nothing where it never arrived.
+    async fn query(&self, key: &str) -> Result<Option<Outcome>, Fault>;
+}
+
+/// What a channel needs to promise money.
+#[derive(Clone, Copy)]
+pub(crate) struct Authorization<'a> {
+    pub(crate) order: &'a str,
+    /// What the channel's client library gave. No `Debug`: it must not be logged.
+    pub(crate) token: &'a str,
+    pub(crate) amount: Money,
+}
+
+/// Promised money, as the channel knows it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Charge<'a> {
+    /// The key of its authorization.
+    pub(crate) authorization: &'a str,
+    /// What the channel called it; empty where it never answered.
+    pub(crate) reference: &'a str,
+    /// How much of it is meant.
+    pub(crate) amount: Money,
+}
+
+/// What the channel did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// What it was asked to do.
+    Accepted {
+        /// What it calls the promised money.
+        reference: String,
+        /// What the customer recognises it by; empty unless it was an authorization.
+        method_summary: String,
+    },
+    /// Nothing, for a stable reason such as `CARD_DECLINED`.
+    Refused(String),
+}
+
+/// Why the channel did not say what it did.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Fault {
+    /// It did nothing, and may later.
+    #[error("the channel does not work at present: {0}")]
+    Unavailable(String),
+    /// It did not answer in time: it may have done it or not.
+    #[error("the channel did not answer in time")]
+    Unknown,
+}
+
+/// The answer to an operation.
+pub(crate) type Answer = Result<Outcome, Fault>;
+
+/// The channels by name.
+#[derive(Clone)]
+pub(crate) struct Channels {
+    by_name: Arc<BTreeMap<String, Arc<dyn Channel>>>,
+    /// How long any of them may take.
+    pub(crate) timeout: Duration,
+}
+
+impl Channels {
+    /// The channels that the settings name, and the one for what was paid elsewhere.
+    pub(crate) fn open(config: &Config, db: &Db) -> Result<Channels, chassis::Error> {
+        let mut by_name: BTreeMap<String, Arc<dyn Channel>> = BTreeMap::new();
+        by_name.insert(IMPORTED.to_owned(), Arc::new(imported::Imported));
+        for name in &config.payment_channels {
+            let channel: Arc<dyn Channel> = match name.as_str() {
+                sandbox::SANDBOX => Arc::new(sandbox::Sandbox::new(db)),
+                other => {
+                    return Err(chassis::Error::Settings(format!(
+                        "PAYMENT_CHANNELS names {other}, which is no channel"
+                    )));
+                }
+            };
+            by_name.insert(name.clone(), channel);
+        }
+        let timeout = Duration::from_millis(config.payment_channel_timeout_ms);
+        Ok(Channels { by_name: Arc::new(by_name), timeout })
+    }
+
+    /// Whether customers may pay through it.
+    pub(crate) fn offers(&self, name: &str) -> bool {
+        name != IMPORTED && self.by_name.contains_key(name)
+    }
+
+    /// The channel of that name, bounded in time. One that is no longer set up is unavailable, not forgotten.
+    pub(crate) fn get(&self, name: &str) -> Bounded {
+        Bounded { channel: self.by_name.get(name).cloned(), timeout: self.timeout }
+    }
+}
+
+/// A channel whose silence is an unknown outcome.
+pub(crate) struct Bounded {
+    channel: Option<Arc<dyn Channel>>,
+    timeout: Duration,
+}
+
+impl Bounded {
+    async fn ask<'a, T, W>(&'a self, work: impl FnOnce(&'a dyn Channel) -> W) -> Result<T, Fault>
+    where
+        W: Future<Output = Result<T, Fault>> + 'a,
+    {
+        let Some(channel) = &self.channel else {
+            return Err(Fault::Unavailable("it is not set up".to_owned()));
+        };
+        tokio::time::timeout(self.timeout, work(channel.as_ref())).await.unwrap_or(Err(Fault::Unknown))
+    }
+}
+
+#[async_trait]
+impl Channel for Bounded {
+    async fn authorize(&self, key: &str, asked: &Authorization<'_>) -> Answer {
+        self.ask(|channel| channel.authorize(key, asked)).await
+    }
+
+    async fn capture(&self, key: &str, charge: &Charge<'_>) -> Answer {
+        self.ask(|channel| channel.capture(key, charge)).await
+    }
+
+    async fn void(&self, key: &str, charge: &Charge<'_>) -> Answer {
+        self.ask(|channel| channel.void(key, charge)).await
+    }
+
+    async fn refund(&self, key: &str, charge: &Charge<'_>) -> Answer {
+        self.ask(|channel| channel.refund(key, charge)).await
+    }
+
+    async fn query(&self, key: &str) -> Result<Option<Outcome>, Fault> {
+        self.ask(|channel| channel.query(key)).await
+    }
+}

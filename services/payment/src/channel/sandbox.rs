@@ -1,0 +1,229 @@
+//! The sandbox: a channel that moves no money and does what its tokens say. It keeps its own book, as a provider does.
+//!
+//! | token | what happens |
+//! |---|---|
+//! | `tok_visa`, `tok_mastercard` | all goes well |
+//! | `tok_declined`, `tok_insufficient_funds` | refused as `CARD_DECLINED`, `INSUFFICIENT_FUNDS` |
+//! | `tok_timeout` | the money is promised, but the answer never comes |
+//! | `tok_timeout_declined` | the money is refused, but the answer never comes |
+//! | `tok_unavailable_once` | the first authorization finds the channel closed |
+//! | `tok_capture_fails_once`, `tok_refund_fails_once` | the first capture or refund finds it closed |
+//! | any other | refused as `UNKNOWN_TOKEN` |
+
+use async_trait::async_trait;
+use chassis::db::Db;
+use chassis::id::Id;
+use chassis::money::Money;
+use chassis::time::Timestamp;
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, FromQueryResult};
+
+use super::{Answer, Authorization, Channel, Charge, Fault, Outcome};
+use crate::store::sql;
+
+/// Its name.
+pub(super) const SANDBOX: &str = "sandbox";
+
+pub(super) struct Sandbox {
+    db: Db,
+}
+
+/// A call as it is booked.
+#[derive(FromQueryResult)]
+struct Call {
+    token: String,
+    tries: i64,
+    done: bool,
+    refusal: String,
+    reference: String,
+}
+
+const VISA: &str = "tok_visa";
+const MASTERCARD: &str = "tok_mastercard";
+
+impl Call {
+    fn outcome(&self) -> Outcome {
+        if self.refusal.is_empty() {
+            let summary =
+                if self.token == MASTERCARD { "Mastercard ending 4444" } else { "Visa ending 4242" };
+            Outcome::Accepted { reference: self.reference.clone(), method_summary: summary.to_owned() }
+        } else {
+            Outcome::Refused(self.refusal.clone())
+        }
+    }
+}
+
+/// What a token has the sandbox refuse. Empty is nothing.
+fn refusal_of(token: &str) -> &'static str {
+    match token {
+        VISA
+        | MASTERCARD
+        | "tok_timeout"
+        | "tok_unavailable_once"
+        | "tok_capture_fails_once"
+        | "tok_refund_fails_once" => "",
+        "tok_declined" | "tok_timeout_declined" => "CARD_DECLINED",
+        "tok_insufficient_funds" => "INSUFFICIENT_FUNDS",
+        _ => "UNKNOWN_TOKEN",
+    }
+}
+
+impl From<DbErr> for Fault {
+    fn from(error: DbErr) -> Fault {
+        Fault::Unavailable(error.to_string())
+    }
+}
+
+impl Sandbox {
+    pub(super) fn new(db: &Db) -> Sandbox {
+        Sandbox { db: db.clone() }
+    }
+
+    /// Books one more try of a call, and finishes it unless it fails the first time.
+    async fn run(
+        &self,
+        kind: &'static str,
+        key: &str,
+        charge: &Charge<'_>,
+        token: &str,
+        fails_once: bool,
+    ) -> Result<Call, Fault> {
+        self.db
+            .write(async |tx| {
+                let call = book(tx, kind, key, charge, token).await?;
+                if call.done || (fails_once && call.tries == 1) {
+                    return Ok(call);
+                }
+                let refusal = match kind {
+                    "AUTHORIZE" => refusal_of(token).to_owned(),
+                    _ => rule(tx, kind, charge).await?,
+                };
+                finish(tx, key, &refusal).await?;
+                Ok(Call { done: true, refusal, ..call })
+            })
+            .await
+    }
+
+    async fn token_of(&self, authorization: &str) -> Result<String, Fault> {
+        Ok(find(self.db.writer(), authorization).await?.map(|call| call.token).unwrap_or_default())
+    }
+}
+
+/// What has been done.
+fn answer(call: &Call) -> Answer {
+    if call.done {
+        Ok(call.outcome())
+    } else {
+        Err(Fault::Unavailable("the sandbox is closed this once".to_owned()))
+    }
+}
+
+#[async_trait]
+impl Channel for Sandbox {
+    async fn authorize(&self, key: &str, asked: &Authorization<'_>) -> Answer {
+        let charge = Charge { authorization: key, reference: "", amount: asked.amount };
+        let call =
+            self.run("AUTHORIZE", key, &charge, asked.token, asked.token == "tok_unavailable_once").await?;
+        if matches!(asked.token, "tok_timeout" | "tok_timeout_declined") {
+            tracing::debug!(order.id = asked.order, "the sandbox keeps its answer to itself");
+            std::future::pending::<()>().await;
+        }
+        answer(&call)
+    }
+
+    async fn capture(&self, key: &str, charge: &Charge<'_>) -> Answer {
+        let token = self.token_of(charge.authorization).await?;
+        answer(&self.run("CAPTURE", key, charge, &token, token == "tok_capture_fails_once").await?)
+    }
+
+    async fn void(&self, key: &str, charge: &Charge<'_>) -> Answer {
+        answer(&self.run("VOID", key, charge, "", false).await?)
+    }
+
+    async fn refund(&self, key: &str, charge: &Charge<'_>) -> Answer {
+        let token = self.token_of(charge.authorization).await?;
+        answer(&self.run("REFUND", key, charge, &token, token == "tok_refund_fails_once").await?)
+    }
+
+    async fn query(&self, key: &str) -> Result<Option<Outcome>, Fault> {
+        Ok(find(self.db.writer(), key).await?.filter(|call| call.done).map(|call| call.outcome()))
+    }
+}
+
+const COLUMNS: &str = "token, tries, done, refusal, reference";
+
+async fn book(
+    tx: &DatabaseTransaction,
+    kind: &str,
+    key: &str,
+    charge: &Charge<'_>,
+    token: &str,
+) -> Result<Call, DbErr> {
+    let reference = match charge.reference {
+        "" => format!("sbx_{}", Id::<Sandbox>::derived(&["sandbox", charge.authorization]).uuid().simple()),
+        known => known.to_owned(),
+    };
+    let text = format!(
+        "INSERT INTO sandbox_calls (key, kind, authorization_key, amount_minor, amount_currency, create_time, {COLUMNS})
+         VALUES ($1, $2, $3, $4, $5, $6, $7, 1, FALSE, '', $8)
+         ON CONFLICT (key) DO UPDATE SET tries = sandbox_calls.tries + 1 RETURNING {COLUMNS}"
+    );
+    let values = [
+        key.into(),
+        kind.into(),
+        charge.authorization.into(),
+        charge.amount.minor.into(),
+        charge.amount.currency.as_str().into(),
+        Timestamp::now().into(),
+        token.into(),
+        reference.into(),
+    ];
+    Call::find_by_statement(sql(tx, &text, values)).one(tx).await?.ok_or(DbErr::RecordNotInserted)
+}
+
+async fn finish(tx: &DatabaseTransaction, key: &str, refusal: &str) -> Result<(), DbErr> {
+    let text = "UPDATE sandbox_calls SET done = TRUE, refusal = $2 WHERE key = $1";
+    tx.execute_raw(sql(tx, text, [key.into(), refusal.into()])).await?;
+    Ok(())
+}
+
+async fn find(on: &impl ConnectionTrait, key: &str) -> Result<Option<Call>, DbErr> {
+    let text = format!("SELECT {COLUMNS} FROM sandbox_calls WHERE key = $1");
+    Call::find_by_statement(sql(on, &text, [key.into()])).one(on).await
+}
+
+/// What a provider would refuse about an operation on promised money. Empty is nothing.
+async fn rule(tx: &DatabaseTransaction, kind: &str, charge: &Charge<'_>) -> Result<String, DbErr> {
+    let authorized = done(tx, "AUTHORIZE", charge).await?;
+    let captured = done(tx, "CAPTURE", charge).await?;
+    let refunded = done(tx, "REFUND", charge).await?;
+    let voided = done(tx, "VOID", charge).await?.is_some();
+    let refusal = match kind {
+        "VOID" if captured.is_some() => "ALREADY_CAPTURED",
+        "VOID" => {
+            if authorized.is_none() {
+                forestall(tx, charge).await?;
+            }
+            ""
+        }
+        "CAPTURE" if voided => "ALREADY_VOIDED",
+        "CAPTURE" if authorized < Some(charge.amount.minor) => "NOT_AUTHORIZED",
+        "REFUND" if captured.unwrap_or(0) - refunded.unwrap_or(0) < charge.amount.minor => "NOT_CAPTURED",
+        _ => "",
+    };
+    Ok(refusal.to_owned())
+}
+
+/// How much was done of a kind for one authorization; nothing where none was.
+async fn done(tx: &DatabaseTransaction, kind: &str, charge: &Charge<'_>) -> Result<Option<i64>, DbErr> {
+    let text = "SELECT CAST(SUM(amount_minor) AS BIGINT) FROM sandbox_calls
+        WHERE authorization_key = $1 AND kind = $2 AND done AND refusal = ''";
+    let row = tx.query_one_raw(sql(tx, text, [charge.authorization.into(), kind.into()])).await?;
+    row.map_or(Ok(None), |row| row.try_get_by_index(0))
+}
+
+/// Books an authorization as refused before it arrives, so that it does nothing when it does.
+async fn forestall(tx: &DatabaseTransaction, charge: &Charge<'_>) -> Result<(), DbErr> {
+    let unused = Money::zero(charge.amount.currency);
+    let call = book(tx, "AUTHORIZE", charge.authorization, &Charge { amount: unused, ..*charge }, "").await?;
+    if call.done { Ok(()) } else { finish(tx, charge.authorization, "ALREADY_VOIDED").await }
+}

@@ -1,0 +1,27 @@
+//! What an operator can set about payment.
+
+/// The settings of the payment service.
+#[derive(clap::Args, Clone, Debug)]
+pub struct Config {
+    /// The channels that customers may pay through, separated by commas. `sandbox` moves no money: leave it out where
+    /// real customers pay.
+    #[arg(long, env = "PAYMENT_CHANNELS", value_delimiter = ',', default_value = "sandbox")]
+    pub payment_channels: Vec<String>,
+    /// How long a channel may take to answer, in milliseconds. After that the outcome counts as unknown, and the
+    /// channel is asked until it says what happened.
+    #[arg(long, env = "PAYMENT_CHANNEL_TIMEOUT_MS", default_value_t = 5000, value_parser = clap::value_parser!(u64).range(50..=7000))]
+    pub payment_channel_timeout_ms: u64,
+    /// How much of one payment may be refunded without the permission refund.approve, in whole units of its currency.
+    #[arg(long, env = "PAYMENT_REFUND_LIMIT", default_value_t = 500, value_parser = clap::value_parser!(i64).range(0..=1_000_000_000))]
+    pub payment_refund_limit: i64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            payment_channels: vec!["sandbox".to_owned()],
+            payment_channel_timeout_ms: 5000,
+            payment_refund_limit: 500,
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! The business in its own words: payments, refunds, the ledger, and what a card number looks like.
+
+pub(crate) mod card;
+pub(crate) mod ledger;
+pub(crate) mod payment;
+pub(crate) mod refund;
+
+pub(crate) use ledger::{Entry, Line};
+pub(crate) use payment::{Goal, Need, Payment, Refusal, State};
+pub(crate) use refund::Refund;

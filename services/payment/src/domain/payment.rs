@@ -1,0 +1,290 @@
+//! A payment: the money of one order, what is wanted of it, and what its channel must be asked for that.
+
+use chassis::id::{Id, Resource};
+use chassis::money::Money;
+use chassis::time::Timestamp;
+
+/// How far a payment has got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    /// The intent is stored; the channel has not answered.
+    Pending,
+    /// The channel did not answer in time: what it did is not known.
+    Unknown,
+    /// Promised.
+    Authorized,
+    /// Taken.
+    Captured,
+    /// Given up before it was taken.
+    Voided,
+    /// Given back in full.
+    Refunded,
+    /// Given back in part.
+    PartiallyRefunded,
+    /// Refused by the channel.
+    Declined,
+}
+
+/// What the shop wants to become of a payment. It only moves forward: giving up wins over taking.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Goal {
+    /// Have it promised.
+    Authorize,
+    /// Take it.
+    Capture,
+    /// Leave the customer's money alone, or give it back.
+    GiveUp,
+}
+
+/// What the channel must be asked next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Need {
+    /// Nothing: the goal is reached, or cannot be.
+    Nothing,
+    /// Whether the money is promised.
+    Promise,
+    /// To take the money.
+    Capture,
+    /// Whether the money was taken, since nobody wants it any more.
+    CaptureOutcome,
+    /// To forget its promise.
+    Void,
+}
+
+/// The money of one order.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Payment {
+    pub(crate) id: Id<Payment>,
+    pub(crate) order: String,
+    pub(crate) customer: String,
+    pub(crate) state: State,
+    pub(crate) goal: Goal,
+    pub(crate) channel: String,
+    pub(crate) amount: Money,
+    pub(crate) captured: Money,
+    pub(crate) refunded: Money,
+    /// Asked back from the channel, which has not answered: no longer there to be refunded.
+    pub(crate) refunding: Money,
+    pub(crate) decline_reason: String,
+    pub(crate) channel_reference: String,
+    pub(crate) method_summary: String,
+    /// A capture was sent: before giving up, the channel must be asked what became of it.
+    pub(crate) capture_sent: bool,
+    pub(crate) create_time: Timestamp,
+    pub(crate) update_time: Timestamp,
+}
+
+impl Resource for Payment {
+    const COLLECTION: &'static str = "payments";
+}
+
+/// Why a payment cannot do what is asked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Refusal {
+    #[error("the order has been paid")]
+    AlreadyPaid,
+    #[error("the order's payment is still being decided")]
+    InProgress,
+    #[error("the payment was declined: {0}")]
+    Declined(String),
+    #[error("the payment was given up")]
+    Voided,
+    #[error("no money is promised that could be taken")]
+    NotAuthorized,
+    #[error("the money was taken; it can only be refunded")]
+    Captured,
+    #[error("no money was taken that could be refunded")]
+    NotCaptured,
+    #[error("at most {0} can still be refunded")]
+    ExceedsCaptured(Money),
+    #[error("must be in {0}, in which the customer paid")]
+    OtherCurrency(chassis::money::Currency),
+}
+
+impl Payment {
+    /// The payment that an order always has, however often it is asked for.
+    pub(crate) fn id_of(order: &str) -> Id<Payment> {
+        Id::derived(&["payment", order])
+    }
+
+    /// A payment that is asked for now.
+    pub(crate) fn intended(
+        order: &str,
+        customer: &str,
+        channel: &str,
+        amount: Money,
+        now: Timestamp,
+    ) -> Payment {
+        let nothing = Money::zero(amount.currency);
+        Payment {
+            id: Payment::id_of(order),
+            order: order.to_owned(),
+            customer: customer.to_owned(),
+            state: State::Pending,
+            goal: Goal::Authorize,
+            channel: channel.to_owned(),
+            amount,
+            captured: nothing,
+            refunded: nothing,
+            refunding: nothing,
+            decline_reason: String::new(),
+            channel_reference: String::new(),
+            method_summary: String::new(),
+            capture_sent: false,
+            create_time: now,
+            update_time: now,
+        }
+    }
+
+    /// What the channel must be asked next, given what is wanted.
+    pub(crate) fn need(&self) -> Need {
+        match (self.state, self.goal) {
+            (State::Pending | State::Unknown, Goal::Authorize | Goal::Capture) => Need::Promise,
+            (State::Pending | State::Unknown, Goal::GiveUp) => Need::Void,
+            (State::Authorized, Goal::Authorize) => Need::Nothing,
+            (State::Authorized, Goal::Capture) => Need::Capture,
+            (State::Authorized, Goal::GiveUp) if self.capture_sent => Need::CaptureOutcome,
+            (State::Authorized, Goal::GiveUp) => Need::Void,
+            (
+                State::Captured
+                | State::Voided
+                | State::Refunded
+                | State::PartiallyRefunded
+                | State::Declined,
+                Goal::Authorize | Goal::Capture | Goal::GiveUp,
+            ) => Need::Nothing,
+        }
+    }
+
+    /// Whether the money is promised; not yet known is `false`.
+    pub(crate) fn promised(&self) -> Result<bool, Refusal> {
+        match self.state {
+            State::Declined => Err(Refusal::Declined(self.decline_reason.clone())),
+            State::Voided => Err(Refusal::Voided),
+            State::Pending | State::Unknown | State::Authorized if self.goal == Goal::GiveUp => {
+                Err(Refusal::Voided)
+            }
+            State::Pending | State::Unknown => Ok(false),
+            State::Authorized | State::Captured | State::Refunded | State::PartiallyRefunded => Ok(true),
+        }
+    }
+
+    /// Why the order cannot be paid a second time.
+    pub(crate) fn second_intent(&self) -> Refusal {
+        match self.promised() {
+            Ok(true) => Refusal::AlreadyPaid,
+            Ok(false) => Refusal::InProgress,
+            Err(refusal) => refusal,
+        }
+    }
+
+    /// Decides to take the money. Taking again changes nothing.
+    pub(crate) fn capture(&self) -> Result<Option<Goal>, Refusal> {
+        match self.state {
+            State::Authorized if self.goal == Goal::GiveUp => Err(Refusal::Voided),
+            State::Authorized => Ok(Some(Goal::Capture)),
+            State::Captured | State::Refunded | State::PartiallyRefunded => Ok(None),
+            State::Voided => Err(Refusal::Voided),
+            State::Pending | State::Unknown | State::Declined => Err(Refusal::NotAuthorized),
+        }
+    }
+
+    /// Decides to give up what is promised. Giving up again changes nothing.
+    pub(crate) fn give_up(&self) -> Result<Option<Goal>, Refusal> {
+        match self.state {
+            State::Pending | State::Unknown | State::Authorized => Ok(Some(Goal::GiveUp)),
+            State::Voided | State::Declined => Ok(None),
+            State::Captured | State::Refunded | State::PartiallyRefunded if self.goal == Goal::GiveUp => {
+                Ok(None)
+            }
+            State::Captured | State::Refunded | State::PartiallyRefunded => Err(Refusal::Captured),
+        }
+    }
+
+    /// What can still be refunded.
+    pub(crate) fn refundable(&self) -> Money {
+        Money::new(self.captured.minor - self.refunded.minor - self.refunding.minor, self.amount.currency)
+    }
+
+    /// Checks that so much can be refunded. The write that takes it decides; this says why not.
+    pub(crate) fn refund(&self, amount: Money) -> Result<(), Refusal> {
+        match self.state {
+            _ if amount.currency != self.amount.currency => Err(Refusal::OtherCurrency(self.amount.currency)),
+            State::Captured | State::PartiallyRefunded | State::Refunded
+                if amount.minor <= self.refundable().minor =>
+            {
+                Ok(())
+            }
+            State::Captured | State::PartiallyRefunded | State::Refunded => {
+                Err(Refusal::ExceedsCaptured(self.refundable()))
+            }
+            State::Pending | State::Unknown | State::Authorized | State::Voided | State::Declined => {
+                Err(Refusal::NotCaptured)
+            }
+        }
+    }
+
+    /// The key under which the channel is asked to promise the money: the same each time, so that it does it once.
+    pub(crate) fn authorization_key(&self) -> String {
+        self.key("authorize")
+    }
+
+    /// The key under which the channel is asked to take it.
+    pub(crate) fn capture_key(&self) -> String {
+        self.key("capture")
+    }
+
+    /// The key under which the channel is asked to forget it.
+    pub(crate) fn void_key(&self) -> String {
+        self.key("void")
+    }
+
+    fn key(&self, operation: &str) -> String {
+        Id::<Payment>::derived(&[operation, &self.id.to_string()]).to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn payment(state: State, goal: Goal) -> Payment {
+        let amount = Money::parse("10", "GBP".parse().expect("a currency")).expect("an amount");
+        let captured = match state {
+            State::Captured | State::PartiallyRefunded | State::Refunded => amount,
+            State::Pending | State::Unknown | State::Authorized | State::Voided | State::Declined => {
+                Money::zero(amount.currency)
+            }
+        };
+        let intended = Payment::intended("orders/1", "users/1", "sandbox", amount, Timestamp::from_micros(0));
+        Payment { state, goal, captured, ..intended }
+    }
+
+    #[test]
+    fn giving_up_wins_over_taking() {
+        assert_eq!(payment(State::Authorized, Goal::GiveUp).need(), Need::Void);
+        assert_eq!(payment(State::Authorized, Goal::GiveUp).capture(), Err(Refusal::Voided));
+        assert_eq!(payment(State::Authorized, Goal::GiveUp).promised(), Err(Refusal::Voided));
+    }
+
+    #[test]
+    fn a_capture_on_its_way_is_asked_about_before_giving_up() {
+        let on_its_way = Payment { capture_sent: true, ..payment(State::Authorized, Goal::GiveUp) };
+        assert_eq!(on_its_way.need(), Need::CaptureOutcome);
+    }
+
+    #[test]
+    fn what_is_asked_back_cannot_be_asked_back_again() {
+        let paid = payment(State::Captured, Goal::Capture);
+        assert_eq!(paid.refund(paid.amount), Ok(()));
+        let asked = Payment { refunding: paid.amount, ..paid.clone() };
+        assert!(matches!(asked.refund(paid.amount), Err(Refusal::ExceedsCaptured(rest)) if rest.minor == 0));
+    }
+
+    #[test]
+    fn an_order_has_one_payment() {
+        assert_eq!(Payment::id_of("orders/1"), Payment::id_of("orders/1"));
+        assert_eq!(payment(State::Authorized, Goal::Authorize).second_intent(), Refusal::AlreadyPaid);
+        assert_eq!(payment(State::Unknown, Goal::Authorize).second_intent(), Refusal::InProgress);
+    }
+}

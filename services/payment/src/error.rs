@@ -1,0 +1,69 @@
+//! Why payment says no, and how that reads on the wire.
+
+use chassis::money::Money;
+use chassis::status;
+use sea_orm::DbErr;
+use tonic::{Code, Status};
+
+use crate::domain::Refusal;
+
+/// Whose reasons these are.
+pub(crate) const DOMAIN: &str = "payment.cartwright";
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error("there is no such payment")]
+    NotFound,
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    #[error("{amount} is more than {limit}, which needs the permission refund.approve")]
+    RefundLimit { amount: Money, limit: Money },
+    #[error("a payment of one's own cannot be refunded by oneself")]
+    OwnPayment,
+    #[error("the channel is being asked already")]
+    Busy,
+    #[error("the channel has not said what became of the payment; it is being asked")]
+    Unknown,
+    #[error("the channel does not work at present")]
+    ChannelUnavailable,
+    #[error("the channel could not do it yet; it is asked again until it does")]
+    Underway,
+    #[error("the database failed")]
+    Database(#[from] DbErr),
+}
+
+impl From<Error> for Status {
+    fn from(error: Error) -> Status {
+        let (code, reason) = match &error {
+            Error::NotFound => (Code::NotFound, "PAYMENT_NOT_FOUND"),
+            Error::Refused(refusal) => return refused(refusal),
+            Error::RefundLimit { .. } => (Code::PermissionDenied, "REFUND_LIMIT"),
+            Error::OwnPayment => (Code::PermissionDenied, "OWN_PAYMENT"),
+            Error::Busy => (Code::Aborted, "PAYMENT_BUSY"),
+            Error::Unknown => (Code::Unavailable, "PAYMENT_UNKNOWN"),
+            Error::ChannelUnavailable => (Code::Unavailable, "CHANNEL_UNAVAILABLE"),
+            Error::Underway => (Code::Unavailable, "PAYMENT_UNDERWAY"),
+            Error::Database(_) => return status::internal(&error),
+        };
+        status::refusal(code, reason, DOMAIN, &error)
+    }
+}
+
+fn refused(refusal: &Refusal) -> Status {
+    let precondition = |reason, metadata: &[(&str, String)]| {
+        status::refusal_with(Code::FailedPrecondition, reason, DOMAIN, refusal, metadata)
+    };
+    match refusal {
+        Refusal::AlreadyPaid => precondition("ORDER_ALREADY_PAID", &[]),
+        Refusal::InProgress => status::refusal(Code::Aborted, "PAYMENT_BUSY", DOMAIN, refusal),
+        Refusal::Declined(reason) => precondition("PAYMENT_DECLINED", &[("decline_reason", reason.clone())]),
+        Refusal::Voided => precondition("PAYMENT_VOIDED", &[]),
+        Refusal::NotAuthorized => precondition("PAYMENT_NOT_AUTHORIZED", &[]),
+        Refusal::Captured => precondition("PAYMENT_CAPTURED", &[]),
+        Refusal::NotCaptured => precondition("PAYMENT_NOT_CAPTURED", &[]),
+        Refusal::ExceedsCaptured(rest) => {
+            precondition("REFUND_EXCEEDS_CAPTURED", &[("refundable", rest.to_string())])
+        }
+        Refusal::OtherCurrency(_) => status::invalid("amount", refusal.to_string()),
+    }
+}

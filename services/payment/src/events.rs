@@ -1,0 +1,116 @@
+//! What payment does when orders change. Each event only decides; the till carries it out.
+
+use chassis::consumer::{Delivery, Error, Handle};
+use chassis::money::Money;
+use chassis::time::Timestamp;
+use contract::order::v1::{OrderCancelled, OrderConfirmed, OrderImported, OrderReturned};
+use sea_orm::DatabaseTransaction;
+
+use crate::Service;
+use crate::channel::IMPORTED;
+use crate::domain::{Goal, Payment, State};
+use crate::service;
+use crate::store::payments;
+
+impl Handle<OrderConfirmed> for Service {
+    async fn handle(
+        &self,
+        tx: &DatabaseTransaction,
+        event: OrderConfirmed,
+        _: &Delivery,
+    ) -> Result<(), Error> {
+        let Some(payment) = of_order(tx, &event.order, &event.payment).await? else { return Ok(()) };
+        if money(event.total.as_ref())? != payment.amount {
+            return Err(Error::poison("the order's total is not what was authorized"));
+        }
+        // An order may have been cancelled by now: giving up wins.
+        if payment.goal == Goal::Authorize {
+            payments::want(tx, payment.id, Goal::Capture).await?;
+        }
+        Ok(())
+    }
+}
+
+impl Handle<OrderCancelled> for Service {
+    async fn handle(
+        &self,
+        tx: &DatabaseTransaction,
+        event: OrderCancelled,
+        _: &Delivery,
+    ) -> Result<(), Error> {
+        // An order that was never confirmed has its payment voided by whoever placed it.
+        if !event.confirmed {
+            return Ok(());
+        }
+        match of_order(tx, &event.order, &event.payment).await? {
+            Some(payment) => Ok(service::cancel(tx, &payment).await?),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Handle<OrderReturned> for Service {
+    async fn handle(
+        &self,
+        tx: &DatabaseTransaction,
+        event: OrderReturned,
+        _: &Delivery,
+    ) -> Result<(), Error> {
+        let Some(payment) = of_order(tx, &event.order, &event.payment).await? else { return Ok(()) };
+        let amount = money(event.refund.as_ref())?;
+        if amount.minor == 0 {
+            return Ok(());
+        }
+        if payment.state == State::Authorized {
+            return Err(Error::failed("the payment is not captured yet"));
+        }
+        if event.imported {
+            let at = time(event.return_time.as_ref())?;
+            return Ok(service::import_refund(tx, &payment, &event.r#return, amount, at).await?);
+        }
+        Ok(service::refund_return(tx, &payment, &event.r#return, amount).await?)
+    }
+}
+
+impl Handle<OrderImported> for Service {
+    async fn handle(
+        &self,
+        tx: &DatabaseTransaction,
+        event: OrderImported,
+        _: &Delivery,
+    ) -> Result<(), Error> {
+        let amount = money(event.total.as_ref())?;
+        if amount.minor == 0 {
+            return Ok(());
+        }
+        let at = time(event.order_time.as_ref())?;
+        let intended = Payment::intended(&event.order, &event.customer, IMPORTED, amount, at);
+        let payment = Payment {
+            state: State::Captured,
+            goal: Goal::Capture,
+            captured: amount,
+            channel_reference: event.external_id,
+            ..intended
+        };
+        Ok(service::import(tx, &payment).await?)
+    }
+}
+
+/// The payment of an order; nothing where the order cost nothing.
+async fn of_order(tx: &DatabaseTransaction, order: &str, payment: &str) -> Result<Option<Payment>, Error> {
+    match payments::of_order(tx, order).await? {
+        Some(payment) => Ok(Some(payment)),
+        None if payment.is_empty() => Ok(None),
+        None => Err(Error::failed("the order's payment is not known here yet")),
+    }
+}
+
+fn money(money: Option<&contract::Money>) -> Result<Money, Error> {
+    let money = money.ok_or_else(|| Error::poison("an amount is missing"))?;
+    Money::try_from(money).map_err(|error| Error::poison(error.to_string()))
+}
+
+fn time(time: Option<&prost_types::Timestamp>) -> Result<Timestamp, Error> {
+    let time = time.ok_or_else(|| Error::poison("a time is missing"))?;
+    <Timestamp as TryFrom<_>>::try_from(time).map_err(|error| Error::poison(error.to_string()))
+}

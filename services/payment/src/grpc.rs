@@ -1,0 +1,200 @@
+//! The wire: each RPC as its domain call, and the domain as messages.
+
+mod messages;
+
+use chassis::caller::{self, Caller};
+use chassis::once::{Key, once};
+use chassis::page::Page;
+use chassis::time::Timestamp;
+use chassis::{status, wire};
+use contract::payment::v1 as pb;
+use contract::payment::v1::payment_service_server::PaymentService;
+use prost::{Message, Name};
+use tonic::{Request, Response, Status};
+
+use crate::domain::{Payment, State, ledger};
+use crate::error::Error;
+use crate::service::{self, Giver};
+use crate::store::{After, ledger as journal, payments, refunds};
+use crate::{Service, guard};
+
+use messages::{account_balances, intent};
+
+/// Who asks, and what, once it is known to carry no card number.
+fn asked<M: Message + Name>(request: Request<M>) -> Result<(Caller, M), Status> {
+    let (caller, request) = caller::of(request)?;
+    guard::no_card_numbers(&request)?;
+    Ok((caller, request))
+}
+
+/// Whose key a request id is. A service that asks is one caller, whomever it serves: resumed after a crash it asks again
+/// for itself.
+fn author(caller: &Caller) -> Caller {
+    match caller.service() {
+        Some(service) if service != "gateway" => Caller::service_named(service),
+        _ => caller.clone(),
+    }
+}
+
+#[tonic::async_trait]
+impl PaymentService for Service {
+    async fn authorize_payment(
+        &self,
+        request: Request<pb::AuthorizePaymentRequest>,
+    ) -> Result<Response<pb::Payment>, Status> {
+        let (caller, request) = asked(request)?;
+        let intent = intent(&request)?;
+        if !self.channels.offers(&intent.channel) {
+            return Err(status::invalid("channel", "is not a channel of this shop"));
+        }
+        let key = Key::of(&author(&caller), "AuthorizePayment", &request.request_id, &request);
+        let intended =
+            once(&self.db, key, async |tx| service::intend(tx, &intent).await.map(pb::Payment::from)).await?;
+        let payment = self.till.authorize(wire::name("name", &intended.name)?, &request.token).await?;
+        Ok(Response::new(payment.into()))
+    }
+
+    async fn capture_payment(
+        &self,
+        request: Request<pb::CapturePaymentRequest>,
+    ) -> Result<Response<pb::Payment>, Status> {
+        let (caller, request) = asked(request)?;
+        let id = wire::name("name", &request.name)?;
+        let key = Key::of(&author(&caller), "CapturePayment", &request.request_id, &request);
+        once(&self.db, key, async |tx| service::capture(tx, id).await.map(pb::Payment::from)).await?;
+        decided(self.till.advance(id).await?)
+    }
+
+    async fn void_payment(
+        &self,
+        request: Request<pb::VoidPaymentRequest>,
+    ) -> Result<Response<pb::Payment>, Status> {
+        let (caller, request) = asked(request)?;
+        let order = wire::foreign_name("order", "orders", &request.order)?;
+        // It stays forestalled although the answer is a refusal: an authorization still on its way must not win.
+        if !self.db.write(async |tx| service::forestall(tx, &order).await).await? {
+            return Err(Error::NotFound.into());
+        }
+        let key = Key::of(&author(&caller), "VoidPayment", &request.request_id, &request);
+        let voided =
+            once(&self.db, key, async |tx| service::void(tx, &order).await.map(pb::Payment::from)).await?;
+        decided(self.till.advance(wire::name("name", &voided.name)?).await?)
+    }
+
+    async fn refund_payment(
+        &self,
+        request: Request<pb::RefundPaymentRequest>,
+    ) -> Result<Response<pb::Refund>, Status> {
+        let (caller, request) = asked(request)?;
+        let id = wire::name("payment", &request.payment)?;
+        let amount = messages::positive("amount", request.amount.as_ref())?;
+        let giver = Giver { caller: &caller, limit: self.refund_limit };
+        let key = Key::of(&author(&caller), "RefundPayment", &request.request_id, &request);
+        let work = async |tx: &_| {
+            service::refund(tx, &giver, id, amount, &request.reason).await.map(pb::Refund::from)
+        };
+        let refund = once(&self.db, key, work).await?;
+        let refund = self.till.refund(messages::refund_id(&refund.name)?).await?;
+        Ok(Response::new(refund.into()))
+    }
+
+    async fn get_payment(
+        &self,
+        request: Request<pb::GetPaymentRequest>,
+    ) -> Result<Response<pb::Payment>, Status> {
+        let (caller, request) = asked(request)?;
+        let payment = self.visible(&caller, wire::name("name", &request.name)?).await?;
+        Ok(Response::new(payment.into()))
+    }
+
+    async fn list_payments(
+        &self,
+        request: Request<pb::ListPaymentsRequest>,
+    ) -> Result<Response<pb::ListPaymentsResponse>, Status> {
+        let (_, request) = asked(request)?;
+        let page = Page::of(request.page_size, &request.page_token, &format!("payments {}", request.order))?;
+        let found = payments::list(self.db.reader(), &request.order, after(&page)?, page.size + 1)
+            .await
+            .map_err(Error::from)?;
+        let (found, next_page_token) =
+            page.cut(found, |payment| keys(payment.create_time, payment.id.uuid()));
+        let payments = found.into_iter().map(pb::Payment::from).collect();
+        Ok(Response::new(pb::ListPaymentsResponse { payments, next_page_token }))
+    }
+
+    async fn list_refunds(
+        &self,
+        request: Request<pb::ListRefundsRequest>,
+    ) -> Result<Response<pb::ListRefundsResponse>, Status> {
+        let (caller, request) = asked(request)?;
+        let payment = self.visible(&caller, wire::name("parent", &request.parent)?).await?;
+        let page = Page::of(request.page_size, &request.page_token, &format!("refunds {}", payment.id))?;
+        let found = refunds::list(self.db.writer(), payment.id, after(&page)?, page.size + 1)
+            .await
+            .map_err(Error::from)?;
+        let (found, next_page_token) = page.cut(found, |refund| keys(refund.create_time, refund.id.uuid()));
+        let refunds = found.into_iter().map(pb::Refund::from).collect();
+        Ok(Response::new(pb::ListRefundsResponse { refunds, next_page_token }))
+    }
+
+    async fn list_journal_entries(
+        &self,
+        request: Request<pb::ListJournalEntriesRequest>,
+    ) -> Result<Response<pb::ListJournalEntriesResponse>, Status> {
+        let (_, request) = asked(request)?;
+        let page = Page::of(request.page_size, &request.page_token, &format!("journal {}", request.order))?;
+        let found = journal::list(self.db.reader(), &request.order, after(&page)?, page.size + 1)
+            .await
+            .map_err(Error::from)?;
+        let (found, next_page_token) = page.cut(found, |entry| keys(entry.post_time, entry.id.uuid()));
+        let journal_entries = found.into_iter().map(pb::JournalEntry::from).collect();
+        Ok(Response::new(pb::ListJournalEntriesResponse { journal_entries, next_page_token }))
+    }
+
+    async fn list_account_balances(
+        &self,
+        request: Request<pb::ListAccountBalancesRequest>,
+    ) -> Result<Response<pb::ListAccountBalancesResponse>, Status> {
+        asked(request)?;
+        let balances = journal::balances(self.db.reader()).await.map_err(Error::from)?;
+        Ok(Response::new(pb::ListAccountBalancesResponse {
+            account_balances: account_balances(balances, ledger::title),
+        }))
+    }
+}
+
+impl Service {
+    /// A payment that the caller may see. Anybody else's does not exist for them.
+    async fn visible(&self, caller: &Caller, id: chassis::id::Id<Payment>) -> Result<Payment, Error> {
+        let found = payments::find(self.db.writer(), id).await?;
+        let may = |payment: &Payment| {
+            caller.service().is_some_and(|service| service != "gateway")
+                || caller.may("payment.read.any")
+                || caller.subject_if_any() == Some(payment.customer.as_str())
+        };
+        found.filter(may).ok_or(Error::NotFound)
+    }
+}
+
+/// The answer once the channel has done what was decided; until then the caller may ask again.
+fn decided(payment: Payment) -> Result<Response<pb::Payment>, Status> {
+    match payment.state {
+        State::Pending | State::Unknown | State::Authorized => Err(Error::Underway.into()),
+        State::Captured | State::Voided | State::Refunded | State::PartiallyRefunded | State::Declined => {
+            Ok(Response::new(payment.into()))
+        }
+    }
+}
+
+fn keys(time: Timestamp, id: uuid::Uuid) -> Vec<String> {
+    vec![time.micros().to_string(), id.to_string()]
+}
+
+fn after(page: &Page) -> Result<Option<After>, Status> {
+    let Some(keys) = &page.after else { return Ok(None) };
+    let key = match keys.as_slice() {
+        [time, id] => time.parse().ok().map(Timestamp::from_micros).zip(id.parse().ok()),
+        _ => None,
+    };
+    key.map(Some).ok_or_else(|| status::invalid("page_token", "is not a token of this list"))
+}

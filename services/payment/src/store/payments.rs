@@ -1,0 +1,317 @@
+//! Payments, and which orders are spoken for.
+
+use std::time::Duration;
+
+use chassis::id::Id;
+use chassis::money::Money;
+use chassis::time::Timestamp;
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, FromQueryResult, Value};
+
+use super::{After, Later, Leased, money, sql, unknown};
+use crate::domain::{Goal, Payment, State};
+
+const COLUMNS: &str = "id, order_name, customer, state, goal, channel, amount_minor, amount_currency, captured_minor,
+    refunded_minor, refunding_minor, decline_reason, channel_reference, method_summary, capture_sent, attempts, fence,
+    create_time, update_time";
+
+#[derive(FromQueryResult)]
+struct Row {
+    id: Id<Payment>,
+    order_name: String,
+    customer: String,
+    state: String,
+    goal: String,
+    channel: String,
+    amount_minor: i64,
+    amount_currency: String,
+    captured_minor: i64,
+    refunded_minor: i64,
+    refunding_minor: i64,
+    decline_reason: String,
+    channel_reference: String,
+    method_summary: String,
+    capture_sent: bool,
+    attempts: i64,
+    fence: i64,
+    create_time: Timestamp,
+    update_time: Timestamp,
+}
+
+impl TryFrom<Row> for Leased<Payment> {
+    type Error = DbErr;
+
+    fn try_from(row: Row) -> Result<Self, DbErr> {
+        let amount = money(row.amount_minor, &row.amount_currency)?;
+        let part = |minor| Money::new(minor, amount.currency);
+        let payment = Payment {
+            id: row.id,
+            order: row.order_name,
+            customer: row.customer,
+            state: state(&row.state)?,
+            goal: goal(&row.goal)?,
+            channel: row.channel,
+            amount,
+            captured: part(row.captured_minor),
+            refunded: part(row.refunded_minor),
+            refunding: part(row.refunding_minor),
+            decline_reason: row.decline_reason,
+            channel_reference: row.channel_reference,
+            method_summary: row.method_summary,
+            capture_sent: row.capture_sent,
+            create_time: row.create_time,
+            update_time: row.update_time,
+        };
+        Ok(Leased { row: payment, fence: row.fence, attempts: row.attempts })
+    }
+}
+
+fn payment(row: Row) -> Result<Payment, DbErr> {
+    Leased::try_from(row).map(|leased| leased.row)
+}
+
+/// Who speaks for an order first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Claim {
+    Payment,
+    Void,
+}
+
+/// Speaks for an order. Whoever was first is told: of two at once, the second waits for the first to commit.
+pub(crate) async fn claim(tx: &DatabaseTransaction, order: &str, claim: Claim) -> Result<Claim, DbErr> {
+    let kind = match claim {
+        Claim::Payment => "PAYMENT",
+        Claim::Void => "VOID",
+    };
+    let insert = "INSERT INTO order_claims (order_name, kind, create_time) VALUES ($1, $2, $3)
+        ON CONFLICT (order_name) DO NOTHING";
+    let claimed =
+        tx.execute_raw(sql(tx, insert, [order.into(), kind.into(), Timestamp::now().into()])).await?;
+    if claimed.rows_affected() == 1 {
+        return Ok(claim);
+    }
+    let first = sql(tx, "SELECT kind FROM order_claims WHERE order_name = $1", [order.into()]);
+    let first = tx.query_one_raw(first).await?.ok_or(DbErr::RecordNotFound(order.to_owned()))?;
+    Ok(if first.try_get_by_index::<String>(0)? == "VOID" { Claim::Void } else { Claim::Payment })
+}
+
+/// Writes a new payment, to be looked at again then.
+pub(crate) async fn insert(
+    tx: &DatabaseTransaction,
+    payment: &Payment,
+    next_check: Option<Timestamp>,
+) -> Result<(), DbErr> {
+    let text = format!(
+        "INSERT INTO payments ({COLUMNS}, next_check_at, lease_until, last_error)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, 0, 0, $16, $17, $18, 0, '')"
+    );
+    let values: [Value; 18] = [
+        payment.id.into(),
+        payment.order.as_str().into(),
+        payment.customer.as_str().into(),
+        state_name(payment.state).into(),
+        goal_name(payment.goal).into(),
+        payment.channel.as_str().into(),
+        payment.amount.minor.into(),
+        payment.amount.currency.as_str().into(),
+        payment.captured.minor.into(),
+        payment.refunded.minor.into(),
+        payment.refunding.minor.into(),
+        payment.decline_reason.as_str().into(),
+        payment.channel_reference.as_str().into(),
+        payment.method_summary.as_str().into(),
+        payment.capture_sent.into(),
+        payment.create_time.into(),
+        payment.update_time.into(),
+        next_check.into(),
+    ];
+    tx.execute_raw(sql(tx, &text, values)).await?;
+    Ok(())
+}
+
+pub(crate) async fn find(on: &impl ConnectionTrait, id: Id<Payment>) -> Result<Option<Payment>, DbErr> {
+    let text = format!("SELECT {COLUMNS} FROM payments WHERE id = $1");
+    Row::find_by_statement(sql(on, &text, [id.into()])).one(on).await?.map(payment).transpose()
+}
+
+pub(crate) async fn of_order(on: &impl ConnectionTrait, order: &str) -> Result<Option<Payment>, DbErr> {
+    let text = format!("SELECT {COLUMNS} FROM payments WHERE order_name = $1");
+    Row::find_by_statement(sql(on, &text, [order.into()])).one(on).await?.map(payment).transpose()
+}
+
+/// A page of payments, newest first; only that of one order where it is named.
+pub(crate) async fn list(
+    on: &impl ConnectionTrait,
+    order: &str,
+    after: Option<After>,
+    limit: u64,
+) -> Result<Vec<Payment>, DbErr> {
+    let (time, id) = after.unwrap_or((Timestamp::from_micros(i64::MAX), uuid::Uuid::max()));
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let mut values: Vec<Value> = vec![time.into(), id.into(), limit.into()];
+    let only = if order.is_empty() {
+        ""
+    } else {
+        values.push(order.into());
+        "AND order_name = $4"
+    };
+    let text = format!(
+        "SELECT {COLUMNS} FROM payments WHERE (create_time, id) < ($1, $2) {only} ORDER BY create_time DESC, id DESC LIMIT $3"
+    );
+    Row::find_by_statement(sql(on, &text, values)).all(on).await?.into_iter().map(payment).collect()
+}
+
+/// Wants more of a payment, from now on. A goal never moves back.
+pub(crate) async fn want(tx: &DatabaseTransaction, id: Id<Payment>, goal: Goal) -> Result<(), DbErr> {
+    let text = "UPDATE payments SET goal = $2, next_check_at = $3, attempts = 0, update_time = $3
+        WHERE id = $1 AND (goal <> 'GIVE_UP' OR $2 = 'GIVE_UP')";
+    tx.execute_raw(sql(tx, text, [id.into(), goal_name(goal).into(), Timestamp::now().into()])).await?;
+    Ok(())
+}
+
+/// The payments that are due.
+pub(crate) async fn due(
+    on: &impl ConnectionTrait,
+    now: Timestamp,
+    limit: i64,
+) -> Result<Vec<Id<Payment>>, DbErr> {
+    let text = "SELECT id FROM payments WHERE next_check_at <= $1 AND lease_until <= $1 ORDER BY next_check_at LIMIT $2";
+    let rows = on.query_all_raw(sql(on, text, [now.into(), limit.into()])).await?;
+    rows.iter().map(|row| row.try_get_by_index(0)).collect()
+}
+
+/// Takes a payment to work on, unless somebody else has it or nothing is to be done about it.
+pub(crate) async fn lease(
+    tx: &DatabaseTransaction,
+    id: Id<Payment>,
+    span: Duration,
+) -> Result<Option<Leased<Payment>>, DbErr> {
+    let now = Timestamp::now();
+    // The note that a capture is sent is written before it is.
+    let text = format!(
+        "UPDATE payments SET lease_until = $2, fence = fence + 1, attempts = attempts + 1,
+            capture_sent = CASE WHEN state = 'AUTHORIZED' AND goal = 'CAPTURE' THEN TRUE ELSE capture_sent END
+         WHERE id = $1 AND lease_until <= $3 AND next_check_at IS NOT NULL RETURNING {COLUMNS}"
+    );
+    let statement = sql(tx, &text, [id.into(), now.plus(span).into(), now.into()]);
+    Row::find_by_statement(statement).one(tx).await?.map(Leased::try_from).transpose()
+}
+
+/// Writes what became of a payment that was taken to work on, and hands it back. Nothing where somebody else has taken
+/// it since. Where more is wanted of it by now than when it was taken, it is due at once.
+pub(crate) async fn settle(
+    tx: &DatabaseTransaction,
+    taken: &Leased<Payment>,
+    now_is: &Payment,
+    later: Later<'_>,
+) -> Result<Option<Payment>, DbErr> {
+    let progress = taken.row.state != now_is.state;
+    let text = format!(
+        "UPDATE payments SET state = $3, captured_minor = $4, decline_reason = $5, channel_reference = $6, method_summary = $7,
+            capture_sent = $8, attempts = $9, last_error = $10, lease_until = 0, update_time = $11,
+            goal = CASE WHEN goal = $12 THEN $13 ELSE goal END,
+            next_check_at = CASE WHEN goal = $12 THEN $14 ELSE $11 END
+         WHERE id = $1 AND fence = $2 RETURNING {COLUMNS}"
+    );
+    let values: [Value; 14] = [
+        now_is.id.into(),
+        taken.fence.into(),
+        state_name(now_is.state).into(),
+        now_is.captured.minor.into(),
+        now_is.decline_reason.as_str().into(),
+        now_is.channel_reference.as_str().into(),
+        now_is.method_summary.as_str().into(),
+        now_is.capture_sent.into(),
+        if progress { 0_i64 } else { taken.attempts }.into(),
+        later.error.into(),
+        Timestamp::now().into(),
+        goal_name(taken.row.goal).into(),
+        goal_name(now_is.goal).into(),
+        later.at.into(),
+    ];
+    Row::find_by_statement(sql(tx, &text, values)).one(tx).await?.map(payment).transpose()
+}
+
+/// Sets so much aside for a refund, if it is still there. This statement, and no check before it, keeps refunds within
+/// what was captured.
+pub(crate) async fn set_aside(
+    tx: &DatabaseTransaction,
+    id: Id<Payment>,
+    amount: Money,
+) -> Result<bool, DbErr> {
+    let text = "UPDATE payments SET refunding_minor = refunding_minor + $2, update_time = $4
+        WHERE id = $1 AND amount_currency = $3 AND captured_minor - refunded_minor - refunding_minor >= $2";
+    let values: [Value; 4] =
+        [id.into(), amount.minor.into(), amount.currency.as_str().into(), Timestamp::now().into()];
+    Ok(tx.execute_raw(sql(tx, text, values)).await?.rows_affected() == 1)
+}
+
+/// Makes what was set aside refunded.
+pub(crate) async fn refunded(
+    tx: &DatabaseTransaction,
+    id: Id<Payment>,
+    amount: Money,
+) -> Result<Payment, DbErr> {
+    let text = format!(
+        "UPDATE payments SET refunding_minor = refunding_minor - $2, refunded_minor = refunded_minor + $2, update_time = $3,
+            state = CASE WHEN refunded_minor + $2 = captured_minor THEN 'REFUNDED' ELSE 'PARTIALLY_REFUNDED' END
+         WHERE id = $1 RETURNING {COLUMNS}"
+    );
+    let statement = sql(tx, &text, [id.into(), amount.minor.into(), Timestamp::now().into()]);
+    let row = Row::find_by_statement(statement).one(tx).await?;
+    payment(row.ok_or(DbErr::RecordNotUpdated)?)
+}
+
+/// Puts what was set aside back.
+pub(crate) async fn put_back(
+    tx: &DatabaseTransaction,
+    id: Id<Payment>,
+    amount: Money,
+) -> Result<Payment, DbErr> {
+    let text = format!(
+        "UPDATE payments SET refunding_minor = refunding_minor - $2, update_time = $3 WHERE id = $1 RETURNING {COLUMNS}"
+    );
+    let statement = sql(tx, &text, [id.into(), amount.minor.into(), Timestamp::now().into()]);
+    let row = Row::find_by_statement(statement).one(tx).await?;
+    payment(row.ok_or(DbErr::RecordNotUpdated)?)
+}
+
+const STATES: [State; 8] = [
+    State::Pending,
+    State::Unknown,
+    State::Authorized,
+    State::Captured,
+    State::Voided,
+    State::Refunded,
+    State::PartiallyRefunded,
+    State::Declined,
+];
+
+fn state(name: &str) -> Result<State, DbErr> {
+    STATES.into_iter().find(|state| state_name(*state) == name).ok_or_else(|| unknown("state", name))
+}
+
+fn state_name(state: State) -> &'static str {
+    match state {
+        State::Pending => "PENDING",
+        State::Unknown => "UNKNOWN",
+        State::Authorized => "AUTHORIZED",
+        State::Captured => "CAPTURED",
+        State::Voided => "VOIDED",
+        State::Refunded => "REFUNDED",
+        State::PartiallyRefunded => "PARTIALLY_REFUNDED",
+        State::Declined => "DECLINED",
+    }
+}
+
+fn goal(name: &str) -> Result<Goal, DbErr> {
+    let goals = [Goal::Authorize, Goal::Capture, Goal::GiveUp];
+    goals.into_iter().find(|goal| goal_name(*goal) == name).ok_or_else(|| unknown("goal", name))
+}
+
+fn goal_name(goal: Goal) -> &'static str {
+    match goal {
+        Goal::Authorize => "AUTHORIZE",
+        Goal::Capture => "CAPTURE",
+        Goal::GiveUp => "GIVE_UP",
+    }
+}

@@ -1,0 +1,221 @@
+//! What follows from a channel's answer: the new state, the ledger, the events, and when to look again.
+
+use std::time::Duration;
+
+use chassis::outbox;
+use chassis::time::Timestamp;
+use contract::payment::v1 as pb;
+use sea_orm::DatabaseTransaction;
+
+use super::{Said, Till};
+use crate::channel::{Answer, Fault, Outcome};
+use crate::domain::refund::State as RefundState;
+use crate::domain::{Entry, Goal, Need, Payment, Refund, State};
+use crate::error::Error;
+use crate::service;
+use crate::store::{Later, Leased, ledger, payments, refunds};
+
+/// An authorization that never reached its channel, and that nobody has asked for again, is given up after this.
+const FORGOTTEN_AFTER: Duration = Duration::from_secs(120);
+/// How often a capture may be refused before an operator has to look.
+const REFUSALS_MAX: i64 = 8;
+const WAIT_MIN: Duration = Duration::from_millis(500);
+const WAIT_MAX: Duration = Duration::from_secs(60);
+
+/// What follows for a payment.
+struct Follows {
+    payment: Payment,
+    next: Next,
+    error: String,
+    /// What could not be done, and why: announced.
+    failed: Option<(&'static str, String)>,
+}
+
+/// When to look at it again.
+enum Next {
+    Never,
+    Now,
+    Later,
+}
+
+impl Till {
+    /// Books what the channel said to what a payment needed. Nothing where somebody else has taken the payment since.
+    pub(super) async fn book(
+        &self,
+        taken: &Leased<Payment>,
+        need: Need,
+        said: Said,
+    ) -> Result<Option<Payment>, Error> {
+        let now = Timestamp::now();
+        let follows = follows(taken, need, said, now);
+        let at = match follows.next {
+            Next::Never => None,
+            Next::Now => Some(now),
+            Next::Later => Some(now.plus(wait(taken.attempts))),
+        };
+        self.db
+            .write(async |tx| {
+                let later = Later { at, error: &follows.error };
+                let Some(payment) = payments::settle(tx, taken, &follows.payment, later).await? else {
+                    return Ok(None);
+                };
+                tell(tx, taken.row.state, &payment, now).await?;
+                if let Some((stage, reason)) = &follows.failed {
+                    fail(tx, &payment, stage, reason).await?;
+                }
+                Ok(Some(payment))
+            })
+            .await
+    }
+
+    /// Books what the channel said to a refund.
+    pub(super) async fn book_refund(
+        &self,
+        taken: &Leased<Refund>,
+        payment: &Payment,
+        answer: Answer,
+    ) -> Result<(), Error> {
+        let now = Timestamp::now();
+        self.db
+            .write(async |tx| match &answer {
+                Ok(Outcome::Accepted { .. }) => {
+                    if refunds::settle(tx, taken, RefundState::Succeeded, Later { at: None, error: "" })
+                        .await?
+                    {
+                        service::given_back(tx, &taken.row, now).await?;
+                    }
+                    Ok(())
+                }
+                Ok(Outcome::Refused(reason)) => {
+                    if refunds::settle(tx, taken, RefundState::Failed, Later { at: None, error: reason })
+                        .await?
+                    {
+                        payments::put_back(tx, payment.id, taken.row.amount).await?;
+                        fail(tx, payment, "refund", reason).await?;
+                    }
+                    Ok(())
+                }
+                Err(fault) => {
+                    let later = Later { at: Some(now.plus(wait(taken.attempts))), error: &fault.to_string() };
+                    refunds::settle(tx, taken, RefundState::Pending, later).await?;
+                    Ok(())
+                }
+            })
+            .await
+    }
+}
+
+/// Doubles from half a second to a minute.
+fn wait(attempts: i64) -> Duration {
+    let doublings = u32::try_from(attempts.clamp(1, 10) - 1).unwrap_or_default();
+    WAIT_MIN.saturating_mul(2_u32.saturating_pow(doublings)).min(WAIT_MAX)
+}
+
+fn follows(taken: &Leased<Payment>, need: Need, said: Said, now: Timestamp) -> Follows {
+    let was = &taken.row;
+    let stays = |next| Follows { payment: was.clone(), next, error: String::new(), failed: None };
+    let becomes = |payment: Payment| {
+        let next = if payment.need() == Need::Nothing { Next::Never } else { Next::Now };
+        Follows { payment, next, error: String::new(), failed: None }
+    };
+    match (need, said) {
+        (Need::Nothing, _) => becomes(was.clone()),
+        (Need::Promise, Said::Outcome(Outcome::Accepted { reference, method_summary })) => becomes(Payment {
+            state: State::Authorized,
+            channel_reference: reference,
+            method_summary,
+            ..was.clone()
+        }),
+        (Need::Promise, Said::Outcome(Outcome::Refused(reason))) => {
+            let declined = Payment { state: State::Declined, decline_reason: reason.clone(), ..was.clone() };
+            Follows { failed: Some(("authorize", reason)), ..becomes(declined) }
+        }
+        (Need::Promise, Said::Nothing) if now.since(was.create_time) > FORGOTTEN_AFTER => {
+            becomes(Payment { goal: Goal::GiveUp, ..was.clone() })
+        }
+        (Need::Promise, Said::Fault(Fault::Unknown)) => {
+            let unknown = Payment { state: State::Unknown, ..was.clone() };
+            Follows { payment: unknown, error: Fault::Unknown.to_string(), ..stays(Next::Later) }
+        }
+        (Need::Capture | Need::CaptureOutcome, Said::Outcome(Outcome::Accepted { .. })) => {
+            becomes(Payment { state: State::Captured, captured: was.amount, ..was.clone() })
+        }
+        (Need::Capture, Said::Outcome(Outcome::Refused(reason))) if taken.attempts >= REFUSALS_MAX => {
+            Follows { error: reason.clone(), failed: Some(("capture", reason)), ..stays(Next::Never) }
+        }
+        (Need::Capture, Said::Outcome(Outcome::Refused(reason))) => {
+            Follows { error: reason, ..stays(Next::Later) }
+        }
+        (Need::CaptureOutcome, Said::Outcome(Outcome::Refused(_)) | Said::Nothing) => {
+            becomes(Payment { capture_sent: false, ..was.clone() })
+        }
+        (Need::Void, Said::Outcome(Outcome::Accepted { .. })) => {
+            becomes(Payment { state: State::Voided, ..was.clone() })
+        }
+        // Not voidable because it was taken after all: asking about the capture will tell.
+        (Need::Void, Said::Outcome(Outcome::Refused(reason))) => {
+            let asked = Payment { capture_sent: was.state == State::Authorized, ..was.clone() };
+            Follows { payment: asked, error: reason, ..stays(Next::Later) }
+        }
+        (Need::Promise | Need::Capture | Need::Void, Said::Nothing) => stays(Next::Later),
+        (Need::Promise | Need::Capture | Need::CaptureOutcome | Need::Void, Said::Fault(fault)) => {
+            Follows { error: fault.to_string(), ..stays(Next::Later) }
+        }
+    }
+}
+
+/// Books a change of state in the ledger and announces it.
+async fn tell(tx: &DatabaseTransaction, was: State, payment: &Payment, now: Timestamp) -> Result<(), Error> {
+    if was == payment.state {
+        return Ok(());
+    }
+    let (name, order) = (payment.id.name(), payment.order.clone());
+    match payment.state {
+        State::Authorized => {
+            ledger::post(tx, &Entry::authorize(payment, now)).await?;
+            let event =
+                pb::PaymentAuthorized { payment: name.clone(), order, amount: Some(payment.amount.into()) };
+            outbox::append(tx, &name, &event).await?;
+        }
+        State::Captured => {
+            ledger::post(tx, &Entry::capture(payment, now)).await?;
+            let event = pb::PaymentCaptured {
+                payment: name.clone(),
+                order,
+                customer: payment.customer.clone(),
+                amount: Some(payment.captured.into()),
+            };
+            outbox::append(tx, &name, &event).await?;
+            // Taken although by now nobody wants it: it goes straight back.
+            if payment.goal == Goal::GiveUp {
+                service::refund_rest(tx, payment).await?;
+            }
+        }
+        State::Voided if was == State::Authorized => {
+            ledger::post(tx, &Entry::void(payment, now)).await?;
+            let event =
+                pb::PaymentVoided { payment: name.clone(), order, amount: Some(payment.amount.into()) };
+            outbox::append(tx, &name, &event).await?;
+        }
+        // What was never promised leaves nothing to tell.
+        State::Voided
+        | State::Pending
+        | State::Unknown
+        | State::Declined
+        | State::Refunded
+        | State::PartiallyRefunded => {}
+    }
+    Ok(())
+}
+
+async fn fail(tx: &DatabaseTransaction, payment: &Payment, stage: &str, reason: &str) -> Result<(), Error> {
+    tracing::info!(payment.id = %payment.id, stage, reason, "money could not be moved");
+    let event = pb::PaymentFailed {
+        payment: payment.id.name(),
+        order: payment.order.clone(),
+        stage: stage.to_owned(),
+        reason: reason.to_owned(),
+    };
+    outbox::append(tx, &payment.id.name(), &event).await?;
+    Ok(())
+}
