@@ -22,6 +22,7 @@ mod access;
 mod database;
 mod main;
 
+pub use database::open;
 pub use main::{Stateless, cancel_on_signal, install_crypto, main};
 
 /// What signs for the operator's own tools, such as the audit.
@@ -127,19 +128,7 @@ impl Host {
 
     /// Opens the service's database, made when missing and, unless settings forbid, brought up to date.
     pub async fn db<M: MigratorTrait>(&self) -> Result<Db, Error> {
-        let url = self.database_url()?;
-        database::create_if_missing(&url, &self.settings.data_dir).await?;
-        let db = Db::connect(&url).await?;
-        if self.settings.migrate {
-            db.migrate::<M>().await?;
-        }
-        Ok(db)
-    }
-
-    fn database_url(&self) -> Result<db::Url, Error> {
-        let primary = self.settings.database(self.noun)?.expose().to_owned();
-        let replica = self.settings.database_replica(self.noun).map(|url| url.expose().to_owned());
-        Ok(db::Url { primary, replica })
+        database::open::<M>(self.noun, &self.settings).await
     }
 
     /// The service's own socket, ready for the runtime.

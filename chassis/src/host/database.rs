@@ -40,6 +40,19 @@ pub(super) async fn create_if_missing(url: &Url, data_dir: &Path) -> Result<(), 
     Ok(maintenance.close().await?)
 }
 
+/// Opens a service's database, made when missing and, unless settings forbid, brought up to date.
+pub async fn open<M: MigratorTrait>(noun: &str, settings: &Settings) -> Result<Db, Error> {
+    let primary = settings.database(noun)?.expose().to_owned();
+    let replica = settings.database_replica(noun).map(|url| url.expose().to_owned());
+    let url = Url { primary, replica };
+    create_if_missing(&url, &settings.data_dir).await?;
+    let db = Db::connect(&url).await?;
+    if settings.migrate {
+        db.migrate::<M>().await?;
+    }
+    Ok(db)
+}
+
 /// Brings the schema up to date, whatever the settings say about doing so at start.
 pub(super) async fn migrate<M: MigratorTrait>(noun: &str, settings: &Settings) -> Result<(), Error> {
     let primary = settings.database(noun)?.expose().to_owned();
