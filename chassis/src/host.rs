@@ -14,7 +14,7 @@ use crate::{
     bus::{AmqpBus, Bus, LocalBus},
     client,
     config::{self, Listen, NOUNS, Settings},
-    db::{self, Db},
+    db::Db,
     health,
 };
 
