@@ -1,0 +1,31 @@
+# One file for every image: docker build --build-arg DEPLOYABLE=order -t cartwright/order:0.1.0 .
+# DEPLOYABLE is a service (identity catalog inventory cart order payment shipping promotion notification analytics),
+# `gateway`, which also holds the storefront, or `cartwright`, all of them in one process with the operator's tools.
+ARG DEPLOYABLE=cartwright
+
+FROM node:20-bookworm-slim AS storefront
+WORKDIR /src
+COPY buf.yaml buf.lock* ./
+COPY proto proto
+COPY storefront storefront
+RUN cd storefront && npm ci --no-audit --no-fund && npm run build
+
+FROM rust:1.95-slim-bookworm AS build
+ARG DEPLOYABLE
+WORKDIR /src
+COPY . .
+RUN --mount=type=cache,target=/usr/local/cargo/registry --mount=type=cache,target=/src/target \
+    cargo build --release --locked -p "$DEPLOYABLE" && cp "target/release/$DEPLOYABLE" /deployable \
+    && mkdir -p /storefront
+
+FROM build AS collected
+COPY --from=storefront /src/storefront/dist /built
+ARG DEPLOYABLE
+RUN case "$DEPLOYABLE" in gateway|cartwright) cp -a /built/. /storefront/ ;; esac
+
+FROM gcr.io/distroless/cc-debian12:nonroot
+COPY --from=collected /deployable /usr/local/bin/deployable
+COPY --from=collected /storefront /usr/share/cartwright/storefront
+ENV STOREFRONT_DIR=/usr/share/cartwright/storefront DATA_DIR=/var/lib/cartwright
+USER nonroot
+ENTRYPOINT ["/usr/local/bin/deployable"]
