@@ -23,9 +23,9 @@ COPY --from=storefront /src/storefront/dist /built
 ARG DEPLOYABLE
 RUN case "$DEPLOYABLE" in gateway|cartwright) cp -a /built/. /storefront/ ;; esac
 
-FROM gcr.io/distroless/cc-debian12:nonroot
+FROM debian:bookworm-slim
 COPY --from=collected /deployable /usr/local/bin/deployable
 COPY --from=collected /storefront /usr/share/cartwright/storefront
 ENV STOREFRONT_DIR=/usr/share/cartwright/storefront DATA_DIR=/var/lib/cartwright
-USER nonroot
+USER 65532:65532
 ENTRYPOINT ["/usr/local/bin/deployable"]
