@@ -4,16 +4,17 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr};
-use tempfile::TempDir;
+use sea_orm::sea_query::Expr;
+use sea_orm::{ColumnTrait, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait, QueryFilter};
 use tokio::sync::Notify;
 use uuid::Uuid;
 
-use super::super::log::{Direction, StepOutcome};
+use super::super::log::{Direction, StepOutcome, row};
 use super::super::{Failure, Outcome, Runner, Saga, Settings, Started, State, Ticket, finish, get};
 use super::refusal;
-use crate::db::{Db, Url};
+use crate::db::Db;
 use crate::migration::Nothing;
+use crate::testing::TestDb;
 
 pub(super) const LEASE: Duration = Duration::from_millis(300);
 
@@ -215,7 +216,7 @@ impl<const LOCAL: bool> Saga for Toy<LOCAL> {
 impl<const LOCAL: bool> Toy<LOCAL> {
     /// Confirming twice meets our own unique key, as an order's version would.
     fn ticket_has_ended(&self, failure: &Failure) -> bool {
-        matches!(failure, Failure::Unknown(text) if text.contains("UNIQUE"))
+        matches!(failure, Failure::Unknown(text) if text.to_lowercase().contains("unique"))
     }
 }
 
@@ -228,24 +229,22 @@ pub(super) struct Shop {
     worlds: Arc<Mutex<HashMap<Uuid, Arc<World>>>>,
     started: Arc<Mutex<HashMap<Uuid, Started<Toy<true>>>>>,
     started_remote: Arc<Mutex<HashMap<Uuid, Started<Toy<false>>>>>,
-    _folder: Arc<TempDir>,
+    _database: Arc<TestDb>,
 }
 
 impl Shop {
     pub(super) async fn open() -> Shop {
-        let folder = tempfile::tempdir().unwrap();
-        let url = format!("sqlite://{}", folder.path().join("toy.db").display());
-        let db = Db::connect(&Url::from(url.as_str())).await.unwrap();
-        db.migrate::<Nothing>().await.unwrap();
+        let database = TestDb::new::<Nothing>().await;
+        let db = database.clone();
         for table in
             ["confirmed (saga TEXT PRIMARY KEY)", "told (saga TEXT, outcome TEXT, UNIQUE (saga, outcome))"]
         {
             db.writer().execute_unprepared(&format!("CREATE TABLE {table}")).await.unwrap();
         }
-        Shop::with(db, Arc::default(), Arc::new(folder))
+        Shop::with(db, Arc::default(), Arc::new(database))
     }
 
-    fn with(db: Db, worlds: Arc<Mutex<HashMap<Uuid, Arc<World>>>>, folder: Arc<TempDir>) -> Shop {
+    fn with(db: Db, worlds: Arc<Mutex<HashMap<Uuid, Arc<World>>>>, database: Arc<TestDb>) -> Shop {
         let settings = Settings {
             lease: LEASE,
             step_tries: 4,
@@ -263,12 +262,12 @@ impl Shop {
             worlds,
             started: Arc::default(),
             started_remote: Arc::default(),
-            _folder: folder,
+            _database: database,
         }
     }
 
     pub(super) async fn restarted(&self) -> Shop {
-        Shop::with(self.db.clone(), Arc::clone(&self.worlds), Arc::clone(&self._folder))
+        Shop::with(self.db.clone(), Arc::clone(&self.worlds), Arc::clone(&self._database))
     }
 
     pub(super) fn world(&self, id: Uuid) -> Arc<World> {
@@ -332,9 +331,11 @@ impl Shop {
     }
 
     pub(super) async fn let_lease_run_out(&self, id: Uuid) {
-        let update =
-            format!("UPDATE saga SET lease_until = 0 WHERE id = x'{}' AND end_time IS NULL", id.simple());
-        self.db.writer().execute_unprepared(&update).await.unwrap();
+        let left = row::Entity::update_many()
+            .col_expr(row::Column::LeaseUntil, Expr::value(0i64))
+            .filter(row::Column::Id.eq(id))
+            .filter(row::Column::EndTime.is_null());
+        self.db.write(async |tx| left.exec(tx).await).await.unwrap();
     }
 
     pub(super) async fn assert_completed(&self, id: Uuid) {
@@ -366,7 +367,7 @@ impl Shop {
     }
 
     async fn count_told(&self, id: Uuid, outcome: &str) -> i64 {
-        self.count(&format!("(SELECT * FROM told WHERE outcome = '{outcome}')"), id).await
+        self.count(&format!("(SELECT * FROM told WHERE outcome = '{outcome}') AS told"), id).await
     }
 
     async fn count(&self, table: &str, id: Uuid) -> i64 {
