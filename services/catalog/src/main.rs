@@ -1,2 +1,6 @@
 //! Runs the catalog service alone.
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    chassis::main::<catalog::Config, catalog::Migrator, _, _>("catalog", catalog::serve)
+}
