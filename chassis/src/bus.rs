@@ -55,10 +55,11 @@ impl Bus {
         let receive = async {
             match self {
                 Bus::Local(bus) => bus.serve(noun, consumer.clone(), shutdown.clone()).await,
-                Bus::Amqp(bus) => match &consumer {
-                    Some(consumer) => bus.serve(noun, consumer, shutdown.clone()).await,
-                    None => {}
-                },
+                Bus::Amqp(bus) => {
+                    if let Some(consumer) = &consumer {
+                        bus.serve(noun, consumer, shutdown.clone()).await;
+                    }
+                }
                 Bus::None => {}
             }
         };

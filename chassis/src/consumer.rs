@@ -80,7 +80,9 @@ impl Error {
 impl<E: std::error::Error + 'static> From<E> for Error {
     fn from(error: E) -> Error {
         let reason = crate::status::chain(&error);
-        Error(if db::is_outage(&error) { Why::Outage(reason) } else { Why::Failed(reason) })
+        // A statement that is too slow would be too slow for ever: it counts as a try, and does not hold others up.
+        let outage = db::is_outage(&error) && !db::is_too_slow(&error);
+        Error(if outage { Why::Outage(reason) } else { Why::Failed(reason) })
     }
 }
 

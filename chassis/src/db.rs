@@ -184,14 +184,13 @@ impl Db {
     pub async fn migrate<M: MigratorTrait>(&self) -> Result<(), DbErr> {
         // Building an index on a grown table takes longer than any statement of a request may.
         let patient = Database::connect(options(&self.inner.url.primary, true)).await?;
-        let lock = match patient.get_database_backend() {
-            DatabaseBackend::Postgres => {
-                // Replicas start together; one of them migrates while the others wait here.
-                let lock = patient.begin().await?;
-                lock.execute_unprepared("SELECT pg_advisory_xact_lock(7220315)").await?;
-                Some(lock)
-            }
-            _ => None,
+        let lock = if self.backend() == DatabaseBackend::Postgres {
+            // Replicas start together; one of them migrates while the others wait here.
+            let lock = patient.begin().await?;
+            lock.execute_unprepared("SELECT pg_advisory_xact_lock(7220315)").await?;
+            Some(lock)
+        } else {
+            None
         };
         migration::Chassis::up(&patient, None).await?;
         M::up(&patient, None).await?;
@@ -257,23 +256,37 @@ fn options(url: &str, patient: bool) -> ConnectOptions {
     options
 }
 
+/// What PostgreSQL says when a statement takes longer than it may.
+const TOO_SLOW: &str = "57014";
+
 /// Whether an error says that the database cannot be reached or asks to try again, rather than that the work is wrong.
 /// Looks through the error's sources.
 pub fn is_outage(error: &(dyn std::error::Error + 'static)) -> bool {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        let outage = match (error.downcast_ref::<DbErr>(), error.downcast_ref::<RuntimeErr>()) {
-            (Some(DbErr::ConnectionAcquire(_)), _) => true,
-            (Some(DbErr::Conn(cause) | DbErr::Exec(cause) | DbErr::Query(cause)), _)
-            | (None, Some(cause)) => lost(cause),
-            _ => false,
-        };
-        if outage {
-            return true;
+    any_source(error, |error| match (error.downcast_ref::<DbErr>(), error.downcast_ref::<RuntimeErr>()) {
+        (Some(DbErr::ConnectionAcquire(_)), _) => true,
+        (Some(DbErr::Conn(cause) | DbErr::Exec(cause) | DbErr::Query(cause)), _) | (None, Some(cause)) => {
+            lost(cause)
         }
-        next = error.source();
-    }
-    false
+        _ => false,
+    })
+}
+
+/// Whether a statement took longer than it may: the next time it may do so again.
+pub(crate) fn is_too_slow(error: &(dyn std::error::Error + 'static)) -> bool {
+    any_source(error, |error| match (error.downcast_ref::<DbErr>(), error.downcast_ref::<RuntimeErr>()) {
+        (Some(DbErr::Conn(cause) | DbErr::Exec(cause) | DbErr::Query(cause)), _) | (None, Some(cause)) => {
+            matches!(cause, RuntimeErr::SqlxError(error)
+                if error.as_database_error().is_some_and(|error| error.code().as_deref() == Some(TOO_SLOW)))
+        }
+        _ => false,
+    })
+}
+
+fn any_source(
+    error: &(dyn std::error::Error + 'static),
+    is: impl Fn(&(dyn std::error::Error + 'static)) -> bool,
+) -> bool {
+    std::iter::successors(Some(error), |error| error.source()).any(is)
 }
 
 fn lost(cause: &RuntimeErr) -> bool {
@@ -282,10 +295,10 @@ fn lost(cause: &RuntimeErr) -> bool {
         let code = error.code().unwrap_or_default();
         return match error.try_downcast_ref::<sqlx::postgres::PgDatabaseError>() {
             // Connection trouble, too many connections, the server going down or coming up, idle for too long,
-            // and the two that ask for the transaction to be run again.
+            // the two that ask for the transaction to be run again, and waiting too long, as for a lock.
             Some(_) => {
                 ["08", "53", "57P"].iter().any(|class| code.starts_with(class))
-                    || ["25P03", "40001", "40P01"].contains(&code.as_ref())
+                    || ["25P03", "40001", "40P01", "55P03", TOO_SLOW].contains(&code.as_ref())
             }
             // Busy and locked, each with its extended codes; and a disk that does not answer or is full.
             None => code.parse().is_ok_and(|code: u32| [5, 6, 10, 13].contains(&(code & 0xff))),

@@ -38,9 +38,11 @@ async fn run(
     use sea_orm::ConnectionTrait;
 
     let connection = manager.get_connection();
-    let (serial, bytes, uuid) = match manager.get_database_backend() {
-        sea_orm::DatabaseBackend::Postgres => ("BIGSERIAL PRIMARY KEY", "BYTEA", "UUID"),
-        _ => ("INTEGER PRIMARY KEY AUTOINCREMENT", "BLOB", "BLOB"),
+    let postgres = manager.get_database_backend() == sea_orm::DatabaseBackend::Postgres;
+    let (serial, bytes, uuid) = if postgres {
+        ("BIGSERIAL PRIMARY KEY", "BYTEA", "UUID")
+    } else {
+        ("INTEGER PRIMARY KEY AUTOINCREMENT", "BLOB", "BLOB")
     };
     for statement in statements {
         let statement =

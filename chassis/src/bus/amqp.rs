@@ -3,6 +3,7 @@
 mod receive;
 mod topology;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -41,6 +42,8 @@ struct Inner {
     url: String,
     names: Names,
     publisher: watch::Sender<Option<Channel>>,
+    /// Services whose queue is not declared, bound and listened to now.
+    deaf: AtomicUsize,
     broken: Notify,
 }
 
@@ -62,15 +65,18 @@ impl AmqpBus {
             url: with_heartbeat(url),
             names: Names::new(prefix),
             publisher: watch::Sender::new(None),
+            deaf: AtomicUsize::new(0),
             broken: Notify::new(),
         });
         supervise(Arc::downgrade(&inner));
         AmqpBus { inner }
     }
 
-    /// Whether the broker can be reached for publishing.
+    /// Whether events can be sent, and everybody served here receives. A service that is not yet bound misses what is
+    /// sent, so it should not count as ready before.
     pub fn connected(&self) -> bool {
-        self.inner.publisher.borrow().as_ref().is_some_and(|channel| channel.status().connected())
+        self.inner.deaf.load(Ordering::SeqCst) == 0
+            && self.inner.publisher.borrow().as_ref().is_some_and(|channel| channel.status().connected())
     }
 
     pub(super) async fn ready(&self) {
@@ -117,7 +123,7 @@ impl AmqpBus {
     }
 
     pub(super) async fn serve(&self, noun: &str, consumer: &Consumer, shutdown: CancellationToken) {
-        receive::serve(&self.inner.url, &self.inner.names, noun, consumer, shutdown).await;
+        receive::serve(&self.inner, noun, consumer, shutdown).await;
     }
 }
 

@@ -4,28 +4,27 @@ use std::process::Command;
 use std::time::Duration;
 
 use chassis::bus::{AmqpBus, Bus};
+use chassis::consumer::Consumer;
 use chassis::testing::{Backend, Broker, TestDb, eventually};
 use futures::StreamExt;
 use lapin::options::{BasicNackOptions, BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions};
 use lapin::types::FieldTable;
 use lapin::{BasicProperties, Connection, ConnectionProperties};
 use prost::{Message, Name};
+use tokio_util::sync::DropGuard;
 use uuid::Uuid;
 
 use crate::world::{
     Counted, Counter, any_database, count, database, effects, number, relay, serve, unpublished,
 };
 
-/// A bus whose consumers listen: an event sent before would be for nobody.
-async fn listening(broker: &Broker, noun: &str) -> AmqpBus {
+/// The counter, served, with a bus on which it listens already: what is sent before that is for nobody.
+async fn listening(broker: &Broker, consumer: Consumer) -> (AmqpBus, DropGuard) {
     let bus = broker.bus();
-    let queue = format!("{}{noun}", broker.prefix);
-    eventually(async || {
-        let known = messages(&broker.url, &queue).await.is_some();
-        (known && bus.connected()).then_some(())
-    })
-    .await;
-    bus
+    let serving = serve(&Bus::Amqp(bus.clone()), "counter", consumer);
+    tokio::task::yield_now().await;
+    eventually(async || bus.connected().then_some(())).await;
+    (bus, serving)
 }
 
 /// How many messages wait in a queue; none where there is no such queue.
@@ -68,8 +67,8 @@ async fn events_travel_through_the_broker_in_order() {
         let broker = Broker { prefix: format!("{}{round}.", broker.prefix), ..broker.clone() };
         let target = any_database().await;
         let counter = Counter::new();
-        let _serving = serve(&Bus::Amqp(broker.bus()), "counter", counter.consumer(&target));
-        let bus = Bus::Amqp(listening(&broker, "counter").await);
+        let (bus, _serving) = listening(&broker, counter.consumer(&target)).await;
+        let bus = Bus::Amqp(bus);
         let _relay = relay(&db, &bus);
         for number in 0..300 {
             count(&db, &format!("key{}", number % 10), number).await.unwrap();
@@ -95,8 +94,8 @@ async fn strangers_messages_are_parked_once_and_block_nobody() {
     let Some(broker) = Broker::find() else { return };
     let target = any_database().await;
     let counter = Counter::new();
-    let _serving = serve(&Bus::Amqp(broker.bus()), "counter", counter.consumer(&target));
-    let bus = Bus::Amqp(listening(&broker, "counter").await);
+    let (bus, _serving) = listening(&broker, counter.consumer(&target)).await;
+    let bus = Bus::Amqp(bus);
     let kind = Counted::full_name();
     let good = Counted { name: String::new(), number: 1 }.encode_to_vec();
     let properties = |id: &str| BasicProperties::default().with_message_id(id.into());
@@ -129,8 +128,8 @@ async fn what_the_broker_gives_up_is_parked() {
     let Some(broker) = Broker::find() else { return };
     let target = any_database().await;
     let queue = format!("{}counter", broker.prefix);
-    let first = serve(&Bus::Amqp(broker.bus()), "counter", Counter::new().consumer(&target));
-    let bus = Bus::Amqp(listening(&broker, "counter").await);
+    let (bus, first) = listening(&broker, Counter::new().consumer(&target)).await;
+    let bus = Bus::Amqp(bus);
     drop(first);
     tokio::time::sleep(Duration::from_millis(300)).await;
     let db = any_database().await;
@@ -163,12 +162,54 @@ mod faults {
     use super::*;
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_database_that_crashes_loses_and_doubles_nothing() {
+        let (Some(broker), Some(control)) = (Broker::find(), Broker::control("postgres")) else { return };
+        let (db, target) = (any_database().await, any_database().await);
+        let counter = Counter::new();
+        let (bus, _serving) = listening(&broker, counter.consumer(&target)).await;
+        let bus = Bus::Amqp(bus);
+        let _relay = relay(&db, &bus);
+        let writer = tokio::spawn({
+            let db = db.clone();
+            async move {
+                let mut acknowledged = Vec::new();
+                for number in 0..1_000 {
+                    if count(&db, &format!("key{}", number % 13), number).await.is_ok() {
+                        acknowledged.push(number);
+                    }
+                    tokio::time::sleep(Duration::from_millis(4)).await;
+                }
+                acknowledged
+            }
+        });
+        for _ in 0..2 {
+            tokio::time::sleep(Duration::from_millis(800)).await;
+            for action in ["crash", "start"] {
+                let command = control.clone();
+                let done =
+                    tokio::task::spawn_blocking(move || Command::new(command).arg(action).output().unwrap());
+                assert!(done.await.unwrap().status.success());
+            }
+        }
+        let acknowledged = writer.await.unwrap();
+        eventually(async || (unpublished(&db).await == 0).then_some(())).await;
+        let sent = number(&db, "SELECT COUNT(*) FROM outbox").await;
+        eventually(async || (number(&target, "SELECT COUNT(*) FROM inbox").await == sent).then_some(()))
+            .await;
+        let applied = effects(&target).await;
+        assert_eq!(applied, effects(&db).await);
+        assert_eq!(number(&target, "SELECT COUNT(*) FROM parked").await, 0);
+        let applied: Vec<i64> = applied.into_values().flatten().collect();
+        assert!(acknowledged.iter().all(|number| applied.contains(number)));
+        assert!(acknowledged.len() < 1_000, "the crash was not noticed");
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn a_broker_that_stops_and_starts_loses_and_doubles_nothing() {
         let (Some(broker), Some(control)) = (Broker::find(), Broker::control("rabbitmq")) else { return };
         let (db, target) = (any_database().await, any_database().await);
         let counter = Counter::new();
-        let _serving = serve(&Bus::Amqp(broker.bus()), "counter", counter.consumer(&target));
-        let amqp = listening(&broker, "counter").await;
+        let (amqp, _serving) = listening(&broker, counter.consumer(&target)).await;
         let bus = Bus::Amqp(amqp.clone());
         let _relay = relay(&db, &bus);
         let writer = tokio::spawn({

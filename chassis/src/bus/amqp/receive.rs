@@ -1,6 +1,7 @@
 //! Receiving from the broker: several keys at once, each in order, acknowledged after the commit.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -13,8 +14,8 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::topology::{self, Names};
-use super::{ANSWER_MAX, KEY, LOOK, PAUSE_MAX, PAUSE_MIN, TIME, TRACEPARENT};
+use super::topology;
+use super::{ANSWER_MAX, Inner, KEY, LOOK, PAUSE_MAX, PAUSE_MIN, TIME, TRACEPARENT};
 use crate::consumer::Consumer;
 use crate::event::Envelope;
 use crate::id::Id;
@@ -37,34 +38,47 @@ enum Broken {
 }
 
 /// Receives until told to stop, over one connection after the other.
-pub(super) async fn serve(
-    url: &str,
-    names: &Names,
-    noun: &str,
-    consumer: &Consumer,
-    shutdown: CancellationToken,
-) {
+pub(super) async fn serve(bus: &Inner, noun: &str, consumer: &Consumer, shutdown: CancellationToken) {
     let mut pause = PAUSE_MIN;
     while !shutdown.is_cancelled() {
-        match receive(url, names, noun, consumer, &shutdown, &mut pause).await {
+        let deaf = Deaf::new(&bus.deaf);
+        match receive(bus, noun, consumer, &shutdown, &mut pause, deaf).await {
             Ok(()) => return,
             Err(error) => tracing::warn!(error = %error, "receiving from the broker broke; trying again"),
         }
+        let _deaf = Deaf::new(&bus.deaf);
         let _ = shutdown.run_until_cancelled(tokio::time::sleep(pause)).await;
         pause = (pause * 2).min(PAUSE_MAX);
     }
 }
 
+/// Counts among those who do not receive for as long as it lives.
+struct Deaf<'a>(&'a AtomicUsize);
+
+impl Deaf<'_> {
+    fn new(count: &AtomicUsize) -> Deaf<'_> {
+        count.fetch_add(1, Ordering::SeqCst);
+        Deaf(count)
+    }
+}
+
+impl Drop for Deaf<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
 async fn receive(
-    url: &str,
-    names: &Names,
+    bus: &Inner,
     noun: &str,
     consumer: &Consumer,
     shutdown: &CancellationToken,
     pause: &mut Duration,
+    deaf: Deaf<'_>,
 ) -> Result<(), Broken> {
+    let names = &bus.names;
     let opening = async {
-        let connection = Connection::connect(url, ConnectionProperties::default()).await?;
+        let connection = Connection::connect(&bus.url, ConnectionProperties::default()).await?;
         let channel = connection.create_channel().await?;
         channel.basic_qos(PREFETCH, BasicQosOptions::default()).await?;
         topology::queues(&channel, names, noun, &consumer.kinds()).await?;
@@ -83,6 +97,7 @@ async fn receive(
     let (connection, mut live, mut dead) =
         tokio::time::timeout(ANSWER_MAX, opening).await.map_err(|_| Broken::Silent)??;
     *pause = PAUSE_MIN;
+    drop(deaf);
     tracing::info!(messaging.destination.name = names.queue(noun), "receiving");
 
     // When this ends, however it ends, the lanes end too.
