@@ -147,7 +147,7 @@ mod tests {
 
     #[test]
     fn stock_is_low_from_its_threshold_down_and_never_without_one() {
-        let total = |available, low_threshold| Total {
+        let total = |available: i64, low_threshold| Total {
             sku: Sku::stored("A".into()),
             level: Level { on_hand: available + 2, reserved: 2 },
             low_threshold,

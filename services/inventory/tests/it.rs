@@ -1,1 +1,12 @@
-//! The inventory service through its own gRPC client.
+//! Inventory through its own front door.
+mod it {
+    mod books;
+    mod events;
+    mod input;
+    mod low;
+    mod race;
+    mod reservations;
+    mod stock;
+    mod support;
+    mod watch;
+}

@@ -1,0 +1,68 @@
+//! Many buyers, few goods.
+use chassis::status;
+use futures::future::join_all;
+use tonic::Code;
+
+use super::support::{Warehouse, an_order, reserve};
+
+/// Two hundred ask at once for goods that fifty can have, by lines that add up to one unit for each buyer's share.
+async fn race(lines: &[(&str, i64)], on_hand: i64) {
+    let warehouse = Warehouse::with(&[("SHOE", on_hand)]).await;
+    let buyers = (0..200).map(|_| {
+        let mut order = warehouse.order();
+        let request = reserve(&an_order(), lines);
+        async move { order.reserve_stock(request).await }
+    });
+    let answers = join_all(buyers).await;
+
+    let (held, refused): (Vec<_>, Vec<_>) = answers.into_iter().partition(Result::is_ok);
+    assert_eq!((held.len(), refused.len()), (50, 150));
+    for refusal in refused.into_iter().map(Result::unwrap_err) {
+        assert_eq!(refusal.code(), Code::FailedPrecondition, "{refusal:?}");
+        assert_eq!(status::reason(&refusal).as_deref(), Some("INSUFFICIENT_STOCK"));
+        let metadata = status::metadata(&refusal);
+        assert_eq!(metadata["sku"], "SHOE");
+        assert_eq!(metadata["available"], "0");
+    }
+    assert_eq!(warehouse.levels("SHOE").await, (on_hand, on_hand, 0));
+    warehouse.balances().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_hundred_who_want_one_of_fifty_exactly_fifty_get_it() {
+    race(&[("SHOE", 1)], 50).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sku_on_two_lines_counts_twice_in_the_race() {
+    race(&[("SHOE", 1), ("SHOE", 1)], 100).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn buyers_of_the_same_goods_in_opposite_order_never_wait_for_each_other_forever() {
+    let skus: Vec<String> = (0..10).map(|number| format!("SKU-{number}")).collect();
+    let stock: Vec<(&str, i64)> = skus.iter().map(|sku| (sku.as_str(), 1000)).collect();
+    let warehouse = Warehouse::with(&stock).await;
+    let buyers = (0..60).map(|buyer| {
+        let mut order = warehouse.order();
+        let mut lines: Vec<(&str, i64)> = skus.iter().map(|sku| (sku.as_str(), 2)).collect();
+        if buyer % 2 == 0 {
+            lines.reverse();
+        }
+        let name = an_order();
+        let request = reserve(&name, &lines);
+        async move {
+            order.reserve_stock(request).await?;
+            match buyer % 3 {
+                0 => order.commit_reservation(super::support::commit(&name)).await.map(drop),
+                1 => order.release_reservation(super::support::release(&name)).await.map(drop),
+                _ => Ok(()),
+            }
+        }
+    });
+    for answer in join_all(buyers).await {
+        answer.expect("enough for everybody");
+    }
+    assert_eq!(warehouse.levels("SKU-3").await, (960, 40, 920));
+    warehouse.balances().await;
+}
