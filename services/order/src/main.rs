@@ -1,2 +1,7 @@
 //! Runs the order service alone.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    chassis::main::<order::Config, order::Migrator, _, _>("order", order::serve)
+}

@@ -1,0 +1,90 @@
+//! The books: what this service checks of its own tables, and the facts that others' are compared with.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use chassis::db::Db;
+use chassis::operations::{self, Fact, Finding};
+use chassis::saga;
+use chassis::time::Timestamp;
+use sea_orm::DbErr;
+use uuid::Uuid;
+
+use crate::error::Error;
+use crate::store;
+
+/// Rows looked at by one statement.
+const PAGE: u64 = 500;
+/// How long past its deadline a saga may take to be noticed.
+const GRACE: Duration = Duration::from_secs(60);
+
+/// The order service's books.
+pub(crate) struct Books;
+
+#[async_trait]
+impl operations::Books for Books {
+    async fn check(&self, db: &Db) -> Result<Vec<Finding>, DbErr> {
+        let mut findings = orders(db).await?;
+        findings.push(sagas(db).await?);
+        Ok(findings)
+    }
+
+    fn kinds(&self) -> &'static [&'static str] {
+        &["order", "order.coupon", "order.refund_due", "order.sale"]
+    }
+
+    async fn facts(&self, db: &Db, kind: &str, after: &str, limit: u64) -> Result<Vec<Fact>, DbErr> {
+        let after = after.strip_prefix("orders/").and_then(|id| Uuid::parse_str(id).ok());
+        store::facts(db.reader(), kind, after, limit).await
+    }
+
+    async fn pending(&self, db: &Db) -> Result<u64, DbErr> {
+        store::count_unsettled(db.writer()).await
+    }
+}
+
+async fn orders(db: &Db) -> Result<Vec<Finding>, DbErr> {
+    let finding = |invariant| Finding { invariant, checked: 0, offenders: Vec::new() };
+    let mut replay = finding("replaying an order's events gives its row");
+    let mut totals = finding("an order's total is the sum of its lines and shipping");
+    let mut after = None;
+    loop {
+        let page = store::check_after(db.reader(), after, PAGE).await.map_err(database)?;
+        replay.checked += page.checked;
+        totals.checked += page.checked;
+        replay.offenders.extend(page.differ);
+        totals.offenders.extend(page.do_not_add_up);
+        if page.checked < PAGE {
+            return Ok(vec![replay, totals]);
+        }
+        after = page.last;
+    }
+}
+
+async fn sagas(db: &Db) -> Result<Finding, DbErr> {
+    let mut finding = Finding { invariant: "no saga is under way past its deadline", checked: 0, offenders: Vec::new() };
+    let late = Timestamp::now().minus(GRACE);
+    for state in [saga::State::Running, saga::State::Compensating] {
+        let filter = saga::Filter { state: Some(state), ..saga::Filter::default() };
+        let mut after = None;
+        loop {
+            let page = saga::list(db.reader(), &filter, after, PAGE).await?;
+            after = page.last().map(|saga| saga.id);
+            finding.checked += u64::try_from(page.len()).unwrap_or_default();
+            let full = u64::try_from(page.len()).is_ok_and(|length| length == PAGE);
+            let overdue = page.into_iter().filter(|saga| saga.deadline_time < late);
+            finding.offenders.extend(overdue.map(|saga| format!("sagas/{}", saga.id)));
+            if !full {
+                break;
+            }
+        }
+    }
+    Ok(finding)
+}
+
+fn database(error: Error) -> DbErr {
+    match error {
+        Error::Database(error) => error,
+        error => DbErr::Custom(chassis::status::chain(&error)),
+    }
+}

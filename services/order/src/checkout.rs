@@ -1,0 +1,217 @@
+//! The checkout: coupon, stock and payment are secured, then the order is confirmed; or everything is given back.
+//!
+//! Accepting the order is not a step: it is the transaction that starts the saga.
+
+use chassis::db::Db;
+use chassis::id::Id;
+use chassis::money::Money;
+use chassis::once::{self, Key};
+use chassis::saga::{self, Failure, Outcome, Refusal, Saga, Ticket};
+use contract::order::v1 as pb;
+use sea_orm::{DatabaseTransaction, DbErr};
+use serde::{Deserialize, Serialize};
+use tonic::{Code, Status};
+
+use crate::domain::{Order, Refused};
+use crate::error::{DOMAIN, Error};
+use crate::peers::Peers;
+use crate::store::{self, Owner};
+
+/// Who carries an order out, in its history.
+const ACTOR: &str = "order";
+
+/// The steps, in order. Confirming is the pivot; the rest is done by events.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Step {
+    RedeemCoupon,
+    ReserveStock,
+    AuthorizePayment,
+    Confirm,
+}
+
+/// What the steps need, and what they leave for later ones.
+#[derive(Clone, Deserialize, Serialize)]
+pub(crate) struct State {
+    pub(crate) order: Id<Order>,
+    pub(crate) customer: String,
+    pub(crate) coupon: Option<Coupon>,
+    /// What to hold, by SKU; nothing where no line is stocked.
+    pub(crate) stock: Vec<(String, i64)>,
+    /// When held stock gives itself back, in microseconds: long after the checkout has, one way or the other.
+    pub(crate) stock_expire_time: i64,
+    pub(crate) total: Money,
+    pub(crate) channel: String,
+    /// Forgotten as soon as the payment is secured or given up.
+    pub(crate) token: String,
+    pub(crate) payment: Option<String>,
+    /// The request that waits for the end.
+    pub(crate) request: Key,
+}
+
+/// A coupon to use.
+#[derive(Clone, Deserialize, Serialize)]
+pub(crate) struct Coupon {
+    pub(crate) code: String,
+    pub(crate) discount: Money,
+    pub(crate) subtotal: Money,
+}
+
+/// One order being carried out.
+pub(crate) struct Checkout {
+    db: Db,
+    peers: Peers,
+    ticket: Ticket,
+    state: State,
+    tried: Option<Step>,
+}
+
+impl Saga for Checkout {
+    const KIND: &'static str = "checkout";
+    type Step = Step;
+    const STEPS: &'static [Step] = &[Step::RedeemCoupon, Step::ReserveStock, Step::AuthorizePayment, Step::Confirm];
+    const PIVOT: Step = Step::Confirm;
+    const PIVOT_IS_LOCAL: bool = true;
+    type State = State;
+
+    async fn run(&mut self, step: Step) -> Result<(), Failure> {
+        if self.tried.replace(step) == Some(step) {
+            self.still_wanted().await?;
+        }
+        match step {
+            Step::RedeemCoupon => self.redeem_coupon().await,
+            Step::ReserveStock => self.reserve_stock().await,
+            Step::AuthorizePayment => self.authorize_payment().await,
+            Step::Confirm => self.confirm().await, // the pivot
+        }
+    }
+
+    async fn compensate(&mut self, step: Step) -> Result<(), Failure> {
+        match step {
+            Step::RedeemCoupon => self.release_coupon().await,
+            Step::ReserveStock => self.release_stock().await,
+            Step::AuthorizePayment => self.void_payment().await,
+            Step::Confirm => Ok(()), // never undone here: CancelOrder does that
+        }
+    }
+
+    fn state(&self) -> State {
+        self.state.clone()
+    }
+
+    /// Everything is given back: the order is cancelled, and whoever placed it is answered.
+    async fn end(&mut self, tx: &DatabaseTransaction, outcome: &Outcome) -> Result<(), DbErr> {
+        let Outcome::Compensated(refusal) = outcome else { return Ok(()) };
+        let reason = if refusal.reason.is_empty() { "REFUSED" } else { &refusal.reason };
+        self.cancel(tx, reason).await.map_err(|error| match error {
+            Error::Database(error) => error,
+            error => DbErr::Custom(error.to_string()),
+        })
+    }
+}
+
+impl Checkout {
+    pub(crate) fn new(db: &Db, peers: &Peers, ticket: Ticket, state: State) -> Checkout {
+        Checkout { db: db.clone(), peers: peers.clone(), ticket, state, tried: None }
+    }
+
+    async fn redeem_coupon(&mut self) -> Result<(), Failure> {
+        if self.state.coupon.is_some() {
+            self.peers.redeem_coupon(&self.state, self.ticket.request_id(Step::RedeemCoupon)).await?;
+        }
+        Ok(())
+    }
+
+    async fn release_coupon(&mut self) -> Result<(), Failure> {
+        if self.state.coupon.is_some() {
+            self.peers.release_coupon(&self.state, self.ticket.undo_id(Step::RedeemCoupon)).await?;
+        }
+        Ok(())
+    }
+
+    async fn reserve_stock(&mut self) -> Result<(), Failure> {
+        if !self.state.stock.is_empty() {
+            self.peers.reserve_stock(&self.state, self.ticket.request_id(Step::ReserveStock)).await?;
+        }
+        Ok(())
+    }
+
+    async fn release_stock(&mut self) -> Result<(), Failure> {
+        if !self.state.stock.is_empty() {
+            self.peers.release_stock(&self.state).await?;
+        }
+        Ok(())
+    }
+
+    async fn authorize_payment(&mut self) -> Result<(), Failure> {
+        // Nobody is asked for nothing. A payment that is known was secured, and its token is forgotten.
+        if self.state.total.minor > 0 && self.state.payment.is_none() {
+            let request_id = self.ticket.request_id(Step::AuthorizePayment);
+            self.state.payment = Some(self.peers.authorize_payment(&self.state, request_id).await?);
+        }
+        self.state.token.clear();
+        Ok(())
+    }
+
+    async fn void_payment(&mut self) -> Result<(), Failure> {
+        if self.state.total.minor > 0 {
+            self.peers.void_payment(&self.state, self.ticket.undo_id(Step::AuthorizePayment)).await?;
+        }
+        self.state.token.clear();
+        Ok(())
+    }
+
+    /// The order is confirmed, the saga has ended, and the request is answered: one transaction.
+    async fn confirm(&mut self) -> Result<(), Failure> {
+        let (ticket, state) = (self.ticket, &self.state);
+        self.db
+            .write(async |tx| {
+                let order = self.load(tx).await?;
+                let order = match order.confirm(state.payment.clone()).map_err(Error::from)? {
+                    Some(confirmed) => store::append(tx, &order, confirmed, ACTOR).await?,
+                    None => order,
+                };
+                once::settle(tx, &state.request, &pb::Order::from(&order)).await?;
+                saga::finish(tx, &ticket).await
+            })
+            .await
+    }
+
+    async fn cancel(&self, tx: &DatabaseTransaction, reason: &str) -> Result<(), Error> {
+        let order = self.load(tx).await?;
+        let order = match order.abandon(reason)? {
+            Some(cancelled) => store::append(tx, &order, cancelled, ACTOR).await?,
+            None => order,
+        };
+        Ok(once::settle(tx, &self.state.request, &pb::Order::from(&order)).await?)
+    }
+
+    /// Somebody may have asked to cancel while a step could not be carried out: then it is not tried again.
+    async fn still_wanted(&self) -> Result<(), Failure> {
+        match store::load(self.db.writer(), Owner::Anyone, self.state.order).await? {
+            Some(order) => Ok(order.still_wanted().map_err(Error::from)?),
+            None => Ok(()),
+        }
+    }
+
+    async fn load(&self, tx: &DatabaseTransaction) -> Result<Order, Error> {
+        let id = self.state.order;
+        store::load(tx, Owner::Anyone, id).await?.ok_or_else(|| Error::NotFound(id.name()))
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Failure {
+        match error {
+            // The order is cancelled with the reason it was asked to be.
+            Error::Refused(Refused::CancellationRequested { reason }) => {
+                Refusal::new(Code::Aborted, &reason, DOMAIN, "the order was cancelled while it was carried out").into()
+            }
+            Error::Conflict => Failure::Unavailable(error.to_string()),
+            Error::Database(error) => error.into(),
+            error => Status::from(error).into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,19 @@
+//! The business of orders in its own words: what can happen to an order, what it costs, what comes back.
+
+mod address;
+mod country;
+mod event;
+mod import;
+mod order;
+mod price;
+mod returns;
+
+pub(crate) use address::Address;
+pub(crate) use country::is_country;
+pub(crate) use event::{Event, Imported, Placed, Recorded};
+pub(crate) use import::{Fault, Import, ImportedReturn};
+pub(crate) use order::{
+    Broken, Order, PaymentState, Refused, State, Transition, CANCELLED_BY_CUSTOMER, CANCELLED_BY_STAFF,
+};
+pub(crate) use price::{Amounts, Goods, Item, Line, PriceError};
+pub(crate) use returns::{Return, ReturnState, ReturnedLine};

@@ -1,0 +1,144 @@
+//! Orders in the database: their events, the row those amount to, and what is personal about them.
+
+mod details;
+mod events;
+mod facts;
+mod rows;
+
+use sea_orm::sea_query::ExprTrait;
+use chassis::id::Id;
+use chassis::time::Timestamp;
+use sea_orm::entity::prelude::*;
+use sea_orm::{ConnectionTrait, DatabaseTransaction, QueryOrder, QuerySelect, SqlErr};
+
+pub(crate) use details::{Details, erase, note};
+pub(crate) use events::list as list_events;
+pub(crate) use facts::{check_after, count_unsettled, facts};
+
+use crate::announce;
+use crate::domain::{Address, Event, Order, Placed, Recorded, State};
+use crate::error::Error;
+
+/// Whose orders are looked at.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Owner<'a> {
+    /// Everyone's: for staff, and for services that act for themselves.
+    Anyone,
+    /// One customer's; another's is not there.
+    Only(&'a str),
+}
+
+/// Reads an order with what is personal about it.
+pub(crate) async fn find(
+    db: &impl ConnectionTrait,
+    owner: Owner<'_>,
+    id: Id<Order>,
+) -> Result<Option<(Order, Details)>, Error> {
+    let query = owned(rows::Entity::find_by_id(id.uuid()), owner);
+    let found = query.find_also_related(details::Entity).one(db).await?;
+    found.map(|(row, details)| Ok((row.order()?, Details::of(details)?))).transpose()
+}
+
+/// Reads an order to change it. The version is checked when it is written.
+pub(crate) async fn load(
+    db: &impl ConnectionTrait,
+    owner: Owner<'_>,
+    id: Id<Order>,
+) -> Result<Option<Order>, Error> {
+    let row = owned(rows::Entity::find_by_id(id.uuid()), owner).one(db).await?;
+    row.map(|row| row.order()).transpose()
+}
+
+/// A page of orders, the newest first, after the one made at this time under this id.
+pub(crate) async fn list(
+    db: &impl ConnectionTrait,
+    owner: Owner<'_>,
+    state: Option<State>,
+    after: Option<(Timestamp, Id<Order>)>,
+    limit: u64,
+) -> Result<Vec<(Order, Details)>, Error> {
+    use rows::Column::{CreateTime, Id as OrderId, State as OrderState};
+    let mut query = owned(rows::Entity::find(), owner).order_by_desc(CreateTime).order_by_desc(OrderId).limit(limit);
+    if let Some(state) = state {
+        query = query.filter(OrderState.eq(state.as_str()));
+    }
+    if let Some((time, id)) = after {
+        let older = CreateTime.lt(time).or(CreateTime.eq(time).and(OrderId.lt(id.uuid())));
+        query = query.filter(older);
+    }
+    let found = query.find_also_related(details::Entity).all(db).await?;
+    found.into_iter().map(|(row, details)| Ok((row.order()?, Details::of(details)?))).collect()
+}
+
+/// The versions of these orders, as committed.
+pub(crate) async fn versions(db: &impl ConnectionTrait, ids: &[Id<Order>]) -> Result<Vec<(Id<Order>, i64)>, Error> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
+    let found: Vec<(Uuid, i64)> = rows::Entity::find()
+        .select_only()
+        .column(rows::Column::Id)
+        .column(rows::Column::Version)
+        .filter(rows::Column::Id.is_in(ids))
+        .into_tuple()
+        .all(db)
+        .await?;
+    Ok(found.into_iter().map(|(id, version)| (id.into(), version)).collect())
+}
+
+/// Writes an accepted order, its address apart, and announces it.
+pub(crate) async fn create(
+    tx: &DatabaseTransaction,
+    id: Id<Order>,
+    placed: Placed,
+    address: &Address,
+    actor: &str,
+) -> Result<Order, Error> {
+    let event = Event::Placed(placed);
+    let first = Recorded { version: 1, event, actor: actor.to_owned(), time: Timestamp::now() };
+    let order = Order::begin(id, &first)?;
+    events::insert(tx, &[(id, &first)]).await?;
+    rows::insert(tx, &[&order]).await?;
+    details::insert(tx, &order, address).await?;
+    announce::announce(tx, &order, &first).await?;
+    Ok(order)
+}
+
+/// Appends what happens to an order: its version checked, its row projected, the rest of the platform told.
+pub(crate) async fn append(tx: &DatabaseTransaction, order: &Order, event: Event, actor: &str) -> Result<Order, Error> {
+    let next = Recorded { version: order.version + 1, event, actor: actor.to_owned(), time: Timestamp::now() };
+    let mut after = order.clone();
+    after.apply(&next)?;
+    events::insert(tx, &[(order.id, &next)]).await?;
+    rows::update(tx, &after, order.version).await?;
+    announce::announce(tx, &after, &next).await?;
+    Ok(after)
+}
+
+/// Writes orders that happened elsewhere, with their histories, and announces them.
+pub(crate) async fn import(tx: &DatabaseTransaction, histories: &[(Order, Vec<Recorded>)]) -> Result<(), Error> {
+    let mut orders = Vec::new();
+    let mut recorded = Vec::new();
+    for (order, events) in histories {
+        orders.push(order);
+        recorded.extend(events.iter().map(|event| (order.id, event)));
+    }
+    events::insert(tx, &recorded).await?;
+    rows::insert(tx, &orders).await?;
+    Ok(announce::announce_imported(tx, histories).await?)
+}
+
+fn owned(query: Select<rows::Entity>, owner: Owner<'_>) -> Select<rows::Entity> {
+    match owner {
+        Owner::Anyone => query,
+        Owner::Only(customer) => query.filter(rows::Column::Customer.eq(customer)),
+    }
+}
+
+/// Turns the constraint that a write ran into into what it means.
+fn violated(error: DbErr) -> Error {
+    match error.sql_err() {
+        // PostgreSQL names the constraint, SQLite the columns.
+        Some(SqlErr::UniqueConstraintViolation(what)) if what.contains("order_events") => Error::Conflict,
+        Some(SqlErr::UniqueConstraintViolation(what)) if what.contains("cart") => Error::CartOrdered,
+        _ => error.into(),
+    }
+}

@@ -1,0 +1,76 @@
+//! The events of orders: appended, never changed.
+
+use chassis::id::Id;
+use chassis::time::Timestamp;
+use sea_orm::entity::prelude::*;
+use sea_orm::{ConnectionTrait, DatabaseTransaction, QueryOrder, QuerySelect, Set};
+
+use super::violated;
+use crate::domain::{Order, Recorded};
+use crate::error::Error;
+
+/// Rows written by one statement: far below the number of parameters either database allows.
+const ROWS_MAX: usize = 1000;
+
+#[derive(Clone, Debug, DeriveEntityModel, PartialEq)]
+#[sea_orm(table_name = "order_events")]
+pub(crate) struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub order_id: Uuid,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub version: i64,
+    #[sea_orm(column_name = "type")]
+    pub kind: String,
+    pub payload: String,
+    pub actor: String,
+    pub time: Timestamp,
+}
+
+#[derive(Clone, Copy, Debug, DeriveRelation, EnumIter)]
+pub(crate) enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+impl Model {
+    fn recorded(self) -> Result<Recorded, Error> {
+        let event = serde_json::from_str(&self.payload)?;
+        Ok(Recorded { version: self.version, event, actor: self.actor, time: self.time })
+    }
+}
+
+pub(super) async fn insert(tx: &DatabaseTransaction, events: &[(Id<Order>, &Recorded)]) -> Result<(), Error> {
+    let row = |(id, recorded): &(Id<Order>, &Recorded)| -> Result<ActiveModel, Error> {
+        Ok(ActiveModel {
+            order_id: Set(id.uuid()),
+            version: Set(recorded.version),
+            kind: Set(recorded.event.kind().to_owned()),
+            payload: Set(serde_json::to_string(&recorded.event)?),
+            actor: Set(recorded.actor.clone()),
+            time: Set(recorded.time),
+        })
+    };
+    let rows = events.iter().map(row).collect::<Result<Vec<_>, _>>()?;
+    for some in rows.chunks(ROWS_MAX) {
+        Entity::insert_many(some.iter().cloned()).exec_without_returning(tx).await.map_err(violated)?;
+    }
+    Ok(())
+}
+
+/// The events of an order after a version, in order.
+pub(crate) async fn list(
+    db: &impl ConnectionTrait,
+    id: Id<Order>,
+    after: i64,
+    limit: u64,
+) -> Result<Vec<Recorded>, Error> {
+    let query = Entity::find().filter(Column::OrderId.eq(id.uuid())).filter(Column::Version.gt(after));
+    let found = query.order_by_asc(Column::Version).limit(limit).all(db).await?;
+    found.into_iter().map(Model::recorded).collect()
+}
+
+/// The events of many orders, by order and version.
+pub(super) async fn of_all(db: &impl ConnectionTrait, ids: &[Uuid]) -> Result<Vec<(Uuid, Recorded)>, Error> {
+    let query = Entity::find().filter(Column::OrderId.is_in(ids.iter().copied()));
+    let found = query.order_by_asc(Column::OrderId).order_by_asc(Column::Version).all(db).await?;
+    found.into_iter().map(|row| Ok((row.order_id, row.recorded()?))).collect()
+}

@@ -1,0 +1,115 @@
+//! The orders as the books see them.
+
+use chassis::operations::Fact;
+use chassis::money::Money;
+use sea_orm::entity::prelude::*;
+use sea_orm::{ConnectionTrait, QueryOrder, QuerySelect};
+
+use super::{events, rows};
+use crate::domain::Order;
+use crate::error::Error;
+
+/// What checking a page of orders found.
+#[derive(Debug, Default)]
+pub(crate) struct CheckPage {
+    pub(crate) checked: u64,
+    pub(crate) last: Option<Uuid>,
+    /// Orders whose events do not amount to their row, or have a gap.
+    pub(crate) differ: Vec<String>,
+    /// Orders whose total is not the sum of their lines and shipping.
+    pub(crate) do_not_add_up: Vec<String>,
+}
+
+/// Checks the orders after one, by id: each row against its replayed events, each total against its lines.
+pub(crate) async fn check_after(db: &impl ConnectionTrait, after: Option<Uuid>, limit: u64) -> Result<CheckPage, Error> {
+    let mut query = rows::Entity::find().order_by_asc(rows::Column::Id).limit(limit);
+    if let Some(after) = after {
+        query = query.filter(rows::Column::Id.gt(after));
+    }
+    let found = query.all(db).await?;
+    let ids: Vec<Uuid> = found.iter().map(|row| row.id).collect();
+    let mut histories = events::of_all(db, &ids).await?.into_iter().peekable();
+    let mut page = CheckPage { last: ids.last().copied(), ..CheckPage::default() };
+    for row in found {
+        let mut history = Vec::new();
+        while let Some((_, event)) = histories.next_if(|(id, _)| *id == row.id) {
+            history.push(event);
+        }
+        let name = format!("orders/{}", row.id);
+        page.checked += 1;
+        match Order::replay(row.id.into(), history) {
+            Ok(order) => {
+                // An event appended between the two reads makes the replay newer, not wrong.
+                if order.version <= row.version && rows::Model::of(&order)? != row {
+                    page.differ.push(name.clone());
+                }
+                if !adds_up(&order) {
+                    page.do_not_add_up.push(name);
+                }
+            }
+            Err(_) => page.differ.push(name),
+        }
+    }
+    Ok(page)
+}
+
+fn adds_up(order: &Order) -> bool {
+    let amounts = &order.amounts;
+    let lines: i64 = order.lines.iter().map(|line| line.total.minor).sum();
+    let discounts: i64 = order.lines.iter().map(|line| line.discount.minor).sum();
+    let each = order.lines.iter().all(|line| {
+        line.unit_price.minor.checked_mul(line.quantity).is_some_and(|full| full - line.discount.minor == line.total.minor)
+    });
+    each && lines + amounts.shipping.minor == amounts.total.minor && discounts == amounts.discount.minor
+}
+
+/// How many orders are still being carried out.
+pub(crate) async fn count_unsettled(db: &impl ConnectionTrait) -> Result<u64, DbErr> {
+    rows::Entity::find().filter(rows::Column::State.eq("PLACED")).count(db).await
+}
+
+/// Facts of one kind about the orders after one, by id, which is the order of their names too.
+pub(crate) async fn facts(
+    db: &impl ConnectionTrait,
+    kind: &str,
+    after: Option<Uuid>,
+    limit: u64,
+) -> Result<Vec<Fact>, DbErr> {
+    let mut query = rows::Entity::find().order_by_asc(rows::Column::Id).limit(limit);
+    if let Some(after) = after {
+        query = query.filter(rows::Column::Id.gt(after));
+    }
+    query = match kind {
+        "order.sale" => query.filter(rows::Column::Sold.eq(true)),
+        "order.coupon" => {
+            query.filter(rows::Column::CouponCode.ne("")).filter(rows::Column::State.ne("CANCELLED"))
+        }
+        "order.refund_due" => query.filter(rows::Column::RefundDueMinor.gt(0)),
+        _ => query,
+    };
+    Ok(query.all(db).await?.into_iter().filter_map(|row| fact(kind, row)).collect())
+}
+
+fn fact(kind: &str, row: rows::Model) -> Option<Fact> {
+    let currency = row.total_currency.parse().ok()?;
+    let subject = format!("orders/{}", row.id);
+    let amount = |minor| Some(Money::new(minor, currency));
+    Some(match kind {
+        "order" => Fact {
+            subject,
+            state: row.state,
+            amount: amount(row.total_minor),
+            quantity: row.units,
+            reference: row.payment,
+        },
+        "order.sale" => Fact { subject, amount: amount(row.total_minor), ..Fact::default() },
+        "order.coupon" => Fact {
+            subject,
+            amount: amount(row.discount_minor),
+            reference: row.coupon_code,
+            ..Fact::default()
+        },
+        "order.refund_due" => Fact { subject, amount: amount(row.refund_due_minor), ..Fact::default() },
+        _ => return None,
+    })
+}
