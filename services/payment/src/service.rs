@@ -86,7 +86,7 @@ pub(crate) async fn refund_rest(tx: &DatabaseTransaction, payment: &Payment) -> 
         payment,
         payment.refundable(),
         "the order was cancelled",
-        "services/order",
+        "service:order",
         Timestamp::now(),
     );
     set_aside(tx, payment, &refund).await
@@ -103,7 +103,7 @@ impl Giver<'_> {
     fn name(&self) -> String {
         match self.caller.subject_if_any() {
             Some(subject) => subject.to_owned(),
-            None => format!("services/{}", self.caller.service().unwrap_or("unknown")),
+            None => format!("service:{}", self.caller.service().unwrap_or("unknown")),
         }
     }
 
@@ -158,7 +158,7 @@ pub(crate) async fn refund_return(
         return Ok(());
     }
     payment.refund(amount)?;
-    set_aside(tx, payment, &Refund::asked(id, payment, amount, of, "services/order", Timestamp::now())).await
+    set_aside(tx, payment, &Refund::asked(id, payment, amount, of, "service:order", Timestamp::now())).await
 }
 
 async fn set_aside(tx: &DatabaseTransaction, payment: &Payment, refund: &Refund) -> Result<(), Error> {
@@ -191,7 +191,7 @@ pub(crate) async fn import_refund(
     amount: Money,
     at: Timestamp,
 ) -> Result<(), Error> {
-    let refund = Refund::asked(Id::derived(&["refund", of]), payment, amount, of, "services/order", at);
+    let refund = Refund::asked(Id::derived(&["refund", of]), payment, amount, of, "service:order", at);
     let refund = Refund { state: RefundState::Succeeded, ..refund };
     if refunds::find(tx, refund.id).await?.is_some() {
         return Ok(());

@@ -13,7 +13,7 @@ use chassis::time::Timestamp;
 use futures::StreamExt;
 
 use crate::channel::{Authorization, Channel, Channels, Charge, Fault, Outcome};
-use crate::domain::{Need, Payment, Refund};
+use crate::domain::{Need, Payment, Refund, State};
 use crate::error::Error;
 use crate::store::{Leased, payments, refunds};
 
@@ -82,7 +82,8 @@ impl Till {
         let channel = self.channels.get(&taken.row.channel);
         let key = taken.row.authorization_key();
         let asked = Authorization { order: &taken.row.order, token, amount: taken.row.amount };
-        let known = if taken.attempts > 1 { channel.query(&key).await } else { Ok(None) };
+        let asked_before = taken.attempts > 1 || taken.row.state == State::Unknown;
+        let known = if asked_before { channel.query(&key).await } else { Ok(None) };
         let said = match known {
             Ok(None) => Said::from(channel.authorize(&key, &asked).await),
             known => Said::from(known),

@@ -1,1 +1,13 @@
-//! The payment service through its own gRPC client.
+//! Payment through its own front door.
+mod it {
+    mod authorize;
+    mod books;
+    mod capture;
+    mod input;
+    mod ledger;
+    mod orders;
+    mod reads;
+    mod refund;
+    mod support;
+    mod void;
+}

@@ -1,0 +1,90 @@
+//! Taking promised money.
+use contract::payment::v1 as pb;
+use contract::payment::v1::payment::State;
+use futures::future::join_all;
+use tonic::Code;
+
+use super::support::{Shop, an_order, capture, confirmed, gbp, pay, refused};
+
+#[tokio::test]
+async fn a_confirmed_order_is_captured_once() {
+    let shop = Shop::open().await;
+    let payment = shop.authorized("tok_visa").await;
+    let event = shop.announce(&payment.order, &confirmed(&payment)).await;
+    let captured = shop.until(&payment, State::Captured).await;
+    assert_eq!(captured.captured, gbp(40));
+    shop.announce_again(event).await;
+    shop.announce(&payment.order, &confirmed(&payment)).await;
+    shop.quiet().await;
+    assert_eq!(shop.entries(&payment.order).await, ["authorize", "capture"]);
+    let told = shop.announced::<pb::PaymentCaptured>(&payment).await;
+    assert_eq!(told.len(), 1);
+    assert_eq!(
+        (&told[0].order, &told[0].customer, &told[0].amount),
+        (&payment.order, &payment.customer, &gbp(40))
+    );
+    shop.balances().await;
+}
+
+#[tokio::test]
+async fn a_capture_that_fails_is_tried_again() {
+    let shop = Shop::open().await;
+    let payment = shop.captured("tok_capture_fails_once").await;
+    assert_eq!(shop.entries(&payment.order).await, ["authorize", "capture"]);
+    shop.balances().await;
+}
+
+#[tokio::test]
+async fn an_order_confirmed_at_another_price_is_not_captured() {
+    let shop = Shop::open().await;
+    let payment = shop.authorized("tok_visa").await;
+    let mut event = confirmed(&payment);
+    event.total = gbp(4000);
+    let id = shop.announce(&payment.order, &event).await;
+    let parked = chassis::testing::eventually(async || {
+        shop.row("SELECT event_id FROM parked WHERE state = 'PARKED'").await
+    })
+    .await;
+    assert_eq!(parked.try_get_by_index::<uuid::Uuid>(0).unwrap(), id);
+    assert_eq!(shop.get(&payment).await.state(), State::Authorized);
+}
+
+#[tokio::test]
+async fn staff_take_the_money_and_again_changes_nothing() {
+    let shop = Shop::open().await;
+    let payment = shop.authorized("tok_visa").await;
+    let calls = (0..6).map(|_| {
+        let (mut finance, request) = (shop.finance(), capture(&payment));
+        async move { finance.capture_payment(request).await }
+    });
+    let answers = join_all(calls).await;
+    assert!(answers.iter().any(Result::is_ok));
+    for refusal in answers.into_iter().filter_map(Result::err) {
+        assert_eq!(refusal.code(), Code::Unavailable, "{refusal:?}");
+    }
+    let again = shop.finance().capture_payment(capture(&payment)).await.unwrap().into_inner();
+    assert_eq!(again.state(), State::Captured);
+    assert_eq!(shop.entries(&payment.order).await, ["authorize", "capture"]);
+    shop.balances().await;
+}
+
+#[tokio::test]
+async fn a_capture_that_is_under_way_says_so() {
+    let shop = Shop::open().await;
+    let payment = shop.authorized("tok_capture_fails_once").await;
+    refused(shop.finance().capture_payment(capture(&payment)).await, Code::Unavailable, "PAYMENT_UNDERWAY");
+    shop.until(&payment, State::Captured).await;
+}
+
+#[tokio::test]
+async fn what_was_declined_cannot_be_taken() {
+    let shop = Shop::open().await;
+    let asked = pay(&an_order(), "tok_declined");
+    shop.order().authorize_payment(asked.clone()).await.unwrap_err();
+    let payment = shop.until_order(&asked.order, State::Declined).await;
+    refused(
+        shop.finance().capture_payment(capture(&payment)).await,
+        Code::FailedPrecondition,
+        "PAYMENT_NOT_AUTHORIZED",
+    );
+}
