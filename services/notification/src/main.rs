@@ -1,2 +1,6 @@
 //! Runs the notification service alone.
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    chassis::main::<notification::Config, notification::Migrator, _, _>("notification", notification::serve)
+}
