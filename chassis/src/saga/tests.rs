@@ -161,6 +161,63 @@ async fn a_zombie_changes_nothing_once_another_owner_has_the_saga() {
 }
 
 #[tokio::test]
+async fn a_zombie_changes_nothing_while_another_owner_is_under_way() {
+    // The lease is so long that only the fence can stop the zombie.
+    let shop = Shop::with_lease(Duration::from_secs(600)).await;
+    for step in Step::ALL {
+        let id = shop.accept().await;
+        let zombies_gate = shop.world(id).hold_at(step);
+        let zombie = tokio::spawn({
+            let shop = shop.clone();
+            async move { shop.drive(id).await }
+        });
+        zombies_gate.reached().await;
+        shop.let_lease_run_out(id).await;
+        let gate = shop.world(id).hold_at(step);
+        let other = tokio::spawn({
+            let other = shop.restarted().await;
+            async move { other.resume(id).await }
+        });
+        gate.reached().await;
+        let before = get(shop.db.writer(), id).await.unwrap().unwrap();
+        zombies_gate.open();
+        assert_eq!(zombie.await.unwrap(), Outcome::Pending, "{step:?}");
+        let after = get(shop.db.writer(), id).await.unwrap().unwrap();
+        assert_eq!(format!("{before:?}"), format!("{after:?}"), "{step:?}");
+        assert!(!shop.is_confirmed(id).await, "the zombie's pivot is rolled back");
+        gate.open();
+        assert_eq!(other.await.unwrap(), Outcome::Completed, "{step:?}");
+        shop.assert_completed(id).await;
+    }
+}
+
+#[tokio::test]
+async fn a_zombie_stops_in_the_middle_of_a_step_once_it_learns_of_another_owner() {
+    let shop = Shop::open().await;
+    let id = shop.accept().await;
+    let zombies_gate = shop.world(id).hold_at(Step::Stock);
+    let zombie = tokio::spawn({
+        let shop = shop.clone();
+        async move { shop.drive(id).await }
+    });
+    zombies_gate.reached().await;
+    let gate = shop.world(id).hold_at(Step::Stock);
+    let other = tokio::spawn({
+        let (shop, other) = (shop.clone(), shop.restarted().await);
+        async move {
+            shop.let_lease_run_out(id).await;
+            other.resume(id).await
+        }
+    });
+    gate.reached().await;
+    // Its gate never opens.
+    let stopped = tokio::time::timeout(Duration::from_secs(5), zombie).await;
+    assert_eq!(stopped.unwrap().unwrap(), Outcome::Pending);
+    gate.open();
+    assert_eq!(other.await.unwrap(), Outcome::Completed);
+}
+
+#[tokio::test]
 async fn a_live_owner_keeps_its_saga_however_long_a_step_takes() {
     let shop = Shop::open().await;
     let id = shop.accept().await;

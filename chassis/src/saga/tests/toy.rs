@@ -229,11 +229,16 @@ pub(super) struct Shop {
     worlds: Arc<Mutex<HashMap<Uuid, Arc<World>>>>,
     started: Arc<Mutex<HashMap<Uuid, Started<Toy<true>>>>>,
     started_remote: Arc<Mutex<HashMap<Uuid, Started<Toy<false>>>>>,
+    lease: Duration,
     _database: Arc<TestDb>,
 }
 
 impl Shop {
     pub(super) async fn open() -> Shop {
+        Shop::with_lease(LEASE).await
+    }
+
+    pub(super) async fn with_lease(lease: Duration) -> Shop {
         let database = TestDb::new::<Nothing>().await;
         let db = database.clone();
         for table in
@@ -241,12 +246,17 @@ impl Shop {
         {
             db.writer().execute_unprepared(&format!("CREATE TABLE {table}")).await.unwrap();
         }
-        Shop::with(db, Arc::default(), Arc::new(database))
+        Shop::with(db, Arc::default(), Arc::new(database), lease)
     }
 
-    fn with(db: Db, worlds: Arc<Mutex<HashMap<Uuid, Arc<World>>>>, database: Arc<TestDb>) -> Shop {
+    fn with(
+        db: Db,
+        worlds: Arc<Mutex<HashMap<Uuid, Arc<World>>>>,
+        database: Arc<TestDb>,
+        lease: Duration,
+    ) -> Shop {
         let settings = Settings {
-            lease: LEASE,
+            lease,
             step_tries: 4,
             undo_tries: 5,
             step_timeout: Duration::from_secs(20),
@@ -262,12 +272,13 @@ impl Shop {
             worlds,
             started: Arc::default(),
             started_remote: Arc::default(),
+            lease,
             _database: database,
         }
     }
 
     pub(super) async fn restarted(&self) -> Shop {
-        Shop::with(self.db.clone(), Arc::clone(&self.worlds), Arc::clone(&self._database))
+        Shop::with(self.db.clone(), Arc::clone(&self.worlds), Arc::clone(&self._database), self.lease)
     }
 
     pub(super) fn world(&self, id: Uuid) -> Arc<World> {
@@ -336,6 +347,10 @@ impl Shop {
             .filter(row::Column::Id.eq(id))
             .filter(row::Column::EndTime.is_null());
         self.db.write(async |tx| left.exec(tx).await).await.unwrap();
+    }
+
+    pub(super) async fn is_confirmed(&self, id: Uuid) -> bool {
+        self.count("confirmed", id).await > 0
     }
 
     pub(super) async fn assert_completed(&self, id: Uuid) {
