@@ -1,1 +1,20 @@
-//! The catalog service through its own gRPC client.
+//! The catalog through its own gRPC client.
+#[path = "it/support.rs"]
+mod support;
+
+#[path = "it/batch.rs"]
+mod batch;
+#[path = "it/categories.rs"]
+mod categories;
+#[path = "it/images.rs"]
+mod images;
+#[path = "it/input.rs"]
+mod input;
+#[path = "it/prices.rs"]
+mod prices;
+#[path = "it/products.rs"]
+mod products;
+#[path = "it/search.rs"]
+mod search;
+#[path = "it/variants.rs"]
+mod variants;
