@@ -40,6 +40,15 @@ impl Verifier {
         }
     }
 
+    /// Who an access token speaks for that came in a field of a request, not with the call.
+    pub fn person(&self, token: &str) -> Result<Caller, TokenError> {
+        let head = token::head(token)?;
+        if head.typ != ACCESS_TYPE {
+            return Err(TokenError::Invalid("type"));
+        }
+        self.access(token, &head)
+    }
+
     /// Whether what is known about people is recent enough for changes only operators may make.
     pub fn fresh(&self) -> bool {
         self.access.fresh()
