@@ -1,2 +1,6 @@
-//! The command.
-fn main() {}
+//! The `cartwright` command.
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cartwright::main()
+}

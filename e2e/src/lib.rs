@@ -1,1 +1,13 @@
-//! Tests that see only public interfaces.
+//! What the tests of the whole shop stand on: installations of it, and clients that call them.
+//!
+//! Nothing here looks behind a public interface: programs are started as operators start them, and called as clients
+//! call them.
+
+pub mod client;
+pub mod installation;
+pub mod program;
+pub mod scene;
+
+pub use client::{Person, Transport};
+pub use installation::{Installation, Setting};
+pub use scene::Scene;

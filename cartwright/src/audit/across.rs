@@ -1,0 +1,102 @@
+//! What must agree between two services: orders with money, stock, coupons, sales and messages.
+use super::Finding;
+use super::book::{Book, amount, quantity};
+use crate::operator::Operator;
+
+/// The states in which an order is carried out, or was.
+const STANDS: [&str; 4] = ["CONFIRMED", "SHIPPED", "DELIVERED", "RETURNED"];
+
+/// Compares the books of the services.
+pub(crate) async fn compare(operator: &Operator) -> anyhow::Result<Vec<Finding>> {
+    let read = async |noun, kind| Book::read(operator, noun, kind).await;
+    let orders = read("order", "order").await?;
+    let sales = read("order", "order.sale").await?;
+    let coupons = read("order", "order.coupon").await?;
+    let due = read("order", "order.refund_due").await?;
+    let captured = read("payment", "payment.captured").await?;
+    let refunded = read("payment", "payment.refunded").await?;
+    let held_money = read("payment", "payment.held").await?;
+    let sold = read("inventory", "inventory.sold").await?;
+    let held_stock = read("inventory", "inventory.held").await?;
+    let redemptions = read("promotion", "promotion.redemption").await?;
+    let counted = read("analytics", "analytics.sale").await?;
+    let confirmations = read("notification", "notification.confirmation").await?;
+
+    let stands = |order: &str| orders.of(order).is_some_and(|order| STANDS.contains(&order.state.as_str()));
+    let state = |order: &str| orders.of(order).map_or("unknown", |order| order.state.as_str()).to_owned();
+
+    let mut findings = Vec::new();
+
+    // A cancelled order may have been captured before: then all of it is given back.
+    let mut wrong = Vec::new();
+    for payment in captured.iter() {
+        let order = &payment.subject;
+        let refunded_in_full = || refunded.of(order).and_then(amount) == amount(payment);
+        let pays = stands(order) && orders.of(order).and_then(amount) == amount(payment);
+        if !pays && !refunded_in_full() {
+            wrong.push(format!("{order} is {} and {} was captured, not refunded", state(order), shown(payment)));
+        }
+    }
+    findings.push(Finding::across("a captured payment belongs to an order of the same amount, or is refunded", captured.len(), wrong));
+
+    let unpaid = orders
+        .iter()
+        .filter(|order| stands(&order.subject) && amount(order).is_some())
+        .filter(|order| captured.of(&order.subject).and_then(amount) != amount(order))
+        .map(|order| format!("{} is {} and its {} was not captured", order.subject, order.state, shown(order)));
+    findings.push(Finding::across("an order that is carried out is paid", orders.len(), unpaid.collect()));
+
+    let given_back = |order: &contract::operations::v1::Fact| amount(order).filter(|_| captured.of(&order.subject).is_some());
+    findings.push(Finding::across(
+        "what is to be given back was given back, and nothing else",
+        due.len().max(refunded.len()),
+        due.differences(&refunded, given_back, amount, ToString::to_string),
+    ));
+
+    let kept = held_money.iter().filter(|held| state(&held.subject) != "PLACED").map(|held| {
+        format!("{} is {} and {} is still held", held.subject, state(&held.subject), shown(held))
+    });
+    findings.push(Finding::across("money is held only for orders under way", held_money.len(), kept.collect()));
+
+    let kept = held_stock.iter().filter(|held| held.quantity != 0 && state(&held.subject) != "PLACED").map(|held| {
+        format!("{} is {} and {} units are still reserved", held.subject, state(&held.subject), held.quantity)
+    });
+    findings.push(Finding::across("stock is reserved only for orders under way", held_stock.len(), kept.collect()));
+
+    let owed = |order: &contract::operations::v1::Fact| quantity(order).filter(|_| stands(&order.subject));
+    findings.push(Finding::across(
+        "stock sold is what orders hold",
+        orders.len(),
+        orders.differences(&sold, owed, quantity, ToString::to_string),
+    ));
+
+    let code = |fact: &contract::operations::v1::Fact| Some(fact.reference.to_uppercase()).filter(|code| !code.is_empty());
+    findings.push(Finding::across(
+        "coupon redemptions match the orders that used them",
+        coupons.len().max(redemptions.len()),
+        coupons.differences(&redemptions, code, code, Clone::clone),
+    ));
+
+    findings.push(Finding::across(
+        "sales facts equal the confirmed orders",
+        sales.len(),
+        sales.differences(&counted, |sale| Some(amount(sale)), |fact| Some(amount(fact)), |amount| {
+            amount.map_or("0".into(), |amount| amount.to_string())
+        }),
+    ));
+
+    let told = sales.iter().filter(|sale| {
+        let state = confirmations.of(&sale.subject).map(|confirmation| confirmation.state.as_str());
+        !matches!(state, Some("SENT" | "SUPPRESSED"))
+    });
+    let told = told.map(|sale| {
+        let state = confirmations.of(&sale.subject).map_or("missing", |confirmation| confirmation.state.as_str());
+        format!("{}: its confirmation is {state}", sale.subject)
+    });
+    findings.push(Finding::across("each confirmed order has one confirmation, sent or suppressed", sales.len(), told.collect()));
+    Ok(findings)
+}
+
+fn shown(fact: &contract::operations::v1::Fact) -> String {
+    amount(fact).map_or("nothing".into(), |amount| amount.to_string())
+}

@@ -1,0 +1,18 @@
+//! The whole shop, seen from outside.
+//!
+//! Tests of the same kind share a module; each starts a shop of its own.
+
+#[path = "it/browser.rs"]
+mod browser;
+#[path = "it/faults.rs"]
+mod faults;
+#[path = "it/import.rs"]
+mod import;
+#[path = "it/layers.rs"]
+mod layers;
+#[path = "it/probing.rs"]
+mod probing;
+#[path = "it/race.rs"]
+mod race;
+#[path = "it/story.rs"]
+mod story;

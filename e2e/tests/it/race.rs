@@ -1,0 +1,61 @@
+//! Two hundred buyers at once for fifty units.
+use std::collections::BTreeMap;
+
+use chassis::status;
+use contract::order::v1::order::State;
+use e2e::{Scene, Setting};
+
+const BUYERS: usize = 200;
+const UNITS: i64 = 50;
+
+#[tokio::test]
+async fn fifty_units_make_fifty_orders_on_sqlite() -> anyhow::Result<()> {
+    fifty_units_make_fifty_orders(Setting::Embedded).await
+}
+
+#[tokio::test]
+async fn fifty_units_make_fifty_orders_on_servers() -> anyhow::Result<()> {
+    fifty_units_make_fifty_orders(Setting::OneProcess).await
+}
+
+async fn fifty_units_make_fifty_orders(setting: Setting) -> anyhow::Result<()> {
+    let Some(scene) = Scene::open(setting).await? else { return Ok(()) };
+    let sku = "CANDLE-BEES";
+    scene.receive(sku, UNITS - scene.stock(sku).await?.available).await?;
+    let candle = scene.variant(sku).await?;
+    // Guests are known without a password, so that the race is for the stock and not for the hasher.
+    let buyers = futures::future::try_join_all((0..BUYERS).map(|_| scene.guest())).await?;
+
+    let outcomes = futures::future::join_all(buyers.iter().map(|buyer| async {
+        let placed = buyer.place(buyer.order_of(&candle, 1, "tok_visa")).await;
+        match placed {
+            // One that is still under way after its deadline is followed to its end.
+            Ok(order) if order.state() == State::Placed => {
+                let ended = chassis::testing::eventually(async || {
+                    buyer.see(&order.name).await.ok().filter(|seen| seen.state() != State::Placed)
+                });
+                ended_as(&ended.await)
+            }
+            Ok(order) => ended_as(&order),
+            Err(refusal) => format!("{:?} {}", refusal.code(), status::reason(&refusal).unwrap_or_default()),
+        }
+    }))
+    .await;
+
+    let mut counted: BTreeMap<String, usize> = BTreeMap::new();
+    for outcome in outcomes {
+        *counted.entry(outcome).or_default() += 1;
+    }
+    let confirmed = counted.remove("Confirmed ").unwrap_or_default();
+    let refused: usize = counted.iter().filter(|(outcome, _)| outcome.contains("INSUFFICIENT_STOCK")).map(|(_, count)| count).sum();
+    assert_eq!((confirmed, refused), (50, BUYERS - 50), "besides {confirmed} confirmed: {counted:?}\n{}", scene.shop.logs());
+    assert_eq!(scene.stock(sku).await?.available, 0);
+    scene.shop.audit().await?;
+    let after = scene.stock(sku).await?;
+    assert_eq!((after.on_hand, after.reserved), (0, 0));
+    Ok(())
+}
+
+fn ended_as(order: &contract::order::v1::Order) -> String {
+    format!("{:?} {}", order.state(), order.cancel_reason)
+}
