@@ -15,7 +15,7 @@ ARG DEPLOYABLE
 WORKDIR /src
 COPY . .
 RUN --mount=type=cache,target=/usr/local/cargo/registry --mount=type=cache,target=/src/target \
-    cargo build --release --locked -p "$DEPLOYABLE" && cp "target/release/$DEPLOYABLE" /deployable \
+    cargo build --release --locked --workspace --bin "$DEPLOYABLE" && cp "target/release/$DEPLOYABLE" /deployable \
     && mkdir -p /storefront
 
 FROM build AS collected

@@ -15,13 +15,15 @@ up *flags: storefront
 demo *flags:
     cargo run -q -p cartwright -- demo {{ flags }}
 
-# Runs one service alone, such as `just run order`.
+# Runs one service, or the gateway, alone: such as `just run order --help`.
 run service *flags:
-    cargo run -p {{ service }} -- {{ flags }}
+    cargo build --workspace --bin {{ service }}
+    "${CARGO_TARGET_DIR:-target}/debug/{{ service }}" {{ flags }}
 
 # Brings a service's database up to date, such as `just migrate order`.
 migrate service *flags:
-    cargo run -p {{ service }} -- {{ flags }} migrate
+    cargo build --workspace --bin {{ service }}
+    "${CARGO_TARGET_DIR:-target}/debug/{{ service }}" {{ flags }} migrate
 
 # Takes over the orders of an Online Retail file into the shop that runs.
 import file *flags:
