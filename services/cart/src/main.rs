@@ -1,2 +1,6 @@
 //! Runs the cart service alone.
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    chassis::main::<cart::Config, cart::Migrator, _, _>("cart", cart::serve)
+}

@@ -8,7 +8,7 @@ use crate::domain::reservation::{Refusal, TooManyBack};
 use crate::domain::{Lacking, LocationId, ON_HAND_MAX};
 
 /// Whose reasons these are.
-pub(crate) const DOMAIN: &str = "inventory.cartwright";
+const DOMAIN: &str = "inventory.cartwright";
 
 /// More than this many SKUs that lack are not listed: headers carry them.
 const LISTED_MAX: usize = 20;

@@ -1,0 +1,37 @@
+//! Looks for carts that nobody came back to.
+
+use std::time::Duration;
+
+use chassis::db::Db;
+use chassis::status;
+use chassis::time::Timestamp;
+use sea_orm::DbErr;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Config;
+use crate::{service, store};
+
+/// Carts closed in one round; what is left waits for the next.
+const ROUND_MAX: i64 = 500;
+
+/// Looks for them until shutdown.
+pub(crate) async fn run(db: &Db, config: Config, shutdown: CancellationToken) {
+    let every = Duration::from_millis(config.cart_abandoned_every_ms);
+    let rest = Duration::from_secs(config.cart_abandoned_after_seconds);
+    while shutdown.run_until_cancelled(tokio::time::sleep(every)).await.is_some() {
+        if let Err(error) = round(db, Timestamp::now().minus(rest)).await {
+            tracing::warn!(error = status::chain(&error), "carts could not be looked through for abandoned ones");
+        }
+    }
+}
+
+/// Each in its own transaction, which decides: its owner, or another replica, may be at it.
+async fn round(db: &Db, since: Timestamp) -> Result<(), DbErr> {
+    for id in store::at_rest(db.writer(), since, ROUND_MAX).await? {
+        if db.write(async |tx| service::abandon(tx, id, since).await).await? {
+            tracing::debug!(cart.id = %id, "a cart is abandoned");
+        }
+    }
+    db.write(async |tx| store::sweep(tx, since).await).await?;
+    Ok(())
+}

@@ -1,0 +1,151 @@
+//! The use cases: what shoppers do with their carts, and what becomes of the carts.
+
+use chassis::id::Id;
+use chassis::outbox;
+use chassis::time::Timestamp;
+use contract::cart::v1 as pb;
+use sea_orm::{DatabaseTransaction, DbErr};
+
+use crate::domain::{Cart, Offer, State};
+use crate::error::Error;
+use crate::store;
+
+/// A cart as a caller names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Which {
+    /// `carts/current`: the caller's open cart.
+    Current,
+    Named(Id<Cart>),
+}
+
+/// The owner's cart, to be changed in this transaction.
+async fn load(tx: &DatabaseTransaction, owner: &str, which: Which) -> Result<Cart, Error> {
+    let cart = match which {
+        Which::Current => store::load_open(tx, owner).await?,
+        Which::Named(id) => store::load(tx, owner, id).await?.ok_or(Error::CartNotFound)?,
+    };
+    if cart.state == State::Abandoned && store::try_load_open(tx, owner).await?.is_none() {
+        // Somebody came back to it after all.
+        return Ok(store::save(tx, &Cart { state: State::Open, ..cart }).await?);
+    }
+    Ok(cart)
+}
+
+/// The owner's open cart, made where there is none.
+pub(crate) async fn open(tx: &DatabaseTransaction, owner: &str) -> Result<Cart, Error> {
+    Ok(store::load_open(tx, owner).await?)
+}
+
+/// Puts some of a variant in.
+pub(crate) async fn add(
+    tx: &DatabaseTransaction,
+    owner: &str,
+    which: Which,
+    offer: &Offer,
+    quantity: i64,
+) -> Result<Cart, Error> {
+    let cart = load(tx, owner, which).await?;
+    store::lines::put(tx, cart.id, &cart.add(offer, quantity)?).await?;
+    Ok(store::save(tx, &cart).await?)
+}
+
+/// Sets how many of a variant are in.
+pub(crate) async fn set(
+    tx: &DatabaseTransaction,
+    owner: &str,
+    which: Which,
+    variant: &str,
+    quantity: i64,
+) -> Result<Cart, Error> {
+    if quantity == 0 {
+        return remove(tx, owner, which, variant).await;
+    }
+    let cart = load(tx, owner, which).await?;
+    let Some(line) = cart.set(variant, quantity)? else { return Ok(cart) };
+    store::lines::put(tx, cart.id, &line).await?;
+    Ok(store::save(tx, &cart).await?)
+}
+
+/// Takes a variant out. One that is not in is out already.
+pub(crate) async fn remove(tx: &DatabaseTransaction, owner: &str, which: Which, variant: &str) -> Result<Cart, Error> {
+    let cart = load(tx, owner, which).await?;
+    cart.changeable()?;
+    if !store::lines::remove(tx, cart.id, variant).await? {
+        return Ok(cart);
+    }
+    Ok(store::save(tx, &cart).await?)
+}
+
+/// Takes everything out, the coupon too.
+pub(crate) async fn clear(tx: &DatabaseTransaction, owner: &str, which: Which) -> Result<Cart, Error> {
+    let cart = load(tx, owner, which).await?;
+    cart.changeable()?;
+    if !store::lines::clear(tx, cart.id).await? && cart.coupon_code.is_empty() {
+        return Ok(cart);
+    }
+    Ok(store::save(tx, &Cart { coupon_code: String::new(), ..cart }).await?)
+}
+
+/// Puts a coupon on, or takes it off where the code is empty.
+pub(crate) async fn set_coupon(tx: &DatabaseTransaction, owner: &str, which: Which, code: &str) -> Result<Cart, Error> {
+    let cart = load(tx, owner, which).await?;
+    cart.changeable()?;
+    if cart.coupon_code == code {
+        return Ok(cart);
+    }
+    Ok(store::save(tx, &Cart { coupon_code: code.to_owned(), ..cart }).await?)
+}
+
+/// Adds the guest's cart to the user's. A guest without one adds nothing.
+pub(crate) async fn merge(tx: &DatabaseTransaction, guest: &str, user: &str) -> Result<Cart, Error> {
+    let left = store::load_left(tx, guest).await?;
+    let mine = store::load_open(tx, user).await?;
+    let Some(left) = left else { return Ok(mine) };
+    pour(tx, &left, mine).await
+}
+
+/// Pours one cart into another, and closes it.
+async fn pour(tx: &DatabaseTransaction, from: &Cart, into: Cart) -> Result<Cart, Error> {
+    for line in into.merge(from) {
+        store::lines::put(tx, into.id, &line).await?;
+    }
+    store::save(tx, &Cart { state: State::Merged, order: String::new(), ..from.clone() }).await?;
+    let coupon_code = if into.coupon_code.is_empty() { from.coupon_code.clone() } else { into.coupon_code.clone() };
+    Ok(store::save(tx, &Cart { coupon_code, ..into }).await?)
+}
+
+/// Closes the cart that an order was made of. One that was closed otherwise meanwhile stays as it is.
+pub(crate) async fn ordered(
+    tx: &DatabaseTransaction,
+    owner: &str,
+    cart: Id<Cart>,
+    order: &str,
+) -> Result<(), Error> {
+    let Some(cart) = store::load(tx, owner, cart).await? else { return Ok(()) };
+    match cart.state {
+        State::Open | State::Abandoned => {
+            store::save(tx, &Cart { state: State::Ordered, order: order.to_owned(), ..cart }).await?;
+        }
+        State::Ordered | State::Merged => {}
+    }
+    Ok(())
+}
+
+/// Gives a cart back to its owner because the order made of it came to nothing before it was confirmed.
+pub(crate) async fn reopen(tx: &DatabaseTransaction, order: &str) -> Result<(), Error> {
+    let Some(cart) = store::load_of_order(tx, order).await? else { return Ok(()) };
+    match store::try_load_open(tx, &cart.owner).await? {
+        Some(open) => pour(tx, &cart, open).await?,
+        None => store::save(tx, &Cart { state: State::Open, order: String::new(), ..cart }).await?,
+    };
+    Ok(())
+}
+
+/// Notes that nobody came back to a cart, and tells it. Says whether it was so.
+pub(crate) async fn abandon(tx: &DatabaseTransaction, id: Id<Cart>, since: Timestamp) -> Result<bool, DbErr> {
+    let Some(cart) = store::abandon(tx, id, since).await? else { return Ok(false) };
+    let lines = i64::try_from(cart.lines.len()).unwrap_or(i64::MAX);
+    let event = pb::CartAbandoned { cart: cart.id.name(), owner: cart.owner, lines };
+    outbox::append(tx, &event.cart, &event).await?;
+    Ok(true)
+}
