@@ -1,2 +1,6 @@
 //! Runs the shipping service alone.
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    chassis::main::<shipping::Config, shipping::Migrator, _, _>("shipping", shipping::serve)
+}
