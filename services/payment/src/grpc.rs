@@ -1,6 +1,6 @@
 //! The wire: each RPC as its domain call, and the domain as messages.
 
-mod messages;
+mod convert;
 
 use chassis::caller::{self, Caller};
 use chassis::once::{Key, once};
@@ -18,7 +18,7 @@ use crate::service::{self, Giver};
 use crate::store::{After, ledger as journal, payments, refunds};
 use crate::{Service, guard};
 
-use messages::{account_balances, intent};
+use convert::{account_balances, intent};
 
 /// Who asks, and what, once it is known to carry no card number.
 fn asked<M: Message + Name>(request: Request<M>) -> Result<(Caller, M), Status> {
@@ -87,14 +87,14 @@ impl PaymentService for Service {
     ) -> Result<Response<pb::Refund>, Status> {
         let (caller, request) = asked(request)?;
         let id = wire::name("payment", &request.payment)?;
-        let amount = messages::positive("amount", request.amount.as_ref())?;
+        let amount = convert::positive("amount", request.amount.as_ref())?;
         let giver = Giver { caller: &caller, limit: self.refund_limit };
         let key = Key::of(&author(&caller), "RefundPayment", &request.request_id, &request);
         let work = async |tx: &_| {
             service::refund(tx, &giver, id, amount, &request.reason).await.map(pb::Refund::from)
         };
         let refund = once(&self.db, key, work).await?;
-        let refund = self.till.refund(messages::refund_id(&refund.name)?).await?;
+        let refund = self.till.refund(convert::refund_id(&refund.name)?).await?;
         Ok(Response::new(refund.into()))
     }
 

@@ -1,2 +1,6 @@
 //! Runs the promotion service alone.
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    chassis::main::<promotion::Config, promotion::Migrator, _, _>("promotion", promotion::serve)
+}

@@ -1,0 +1,93 @@
+//! Counts unknown codes by who tries them, so that codes cannot be guessed.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use chassis::caller::Caller;
+use chassis::status;
+use tokio::time::Instant;
+use tonic::Status;
+
+const WINDOW: Duration = Duration::from_secs(60);
+/// Callers remembered at once. Beyond that those whose minute is over are forgotten first, then all.
+const CALLERS_MAX: usize = 10_000;
+
+/// Who has tried how many unknown codes in their current minute. Each replica counts for itself.
+#[derive(Clone, Debug)]
+pub(crate) struct Guesses {
+    most: u32,
+    by_caller: Arc<Mutex<HashMap<String, Minute>>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Minute {
+    began: Instant,
+    unknown: u32,
+}
+
+impl Guesses {
+    pub(crate) fn new(most: u32) -> Guesses {
+        Guesses { most, by_caller: Arc::default() }
+    }
+
+    /// Refuses a caller who has tried too many, before they learn whether the next code exists. A service that acts
+    /// for itself does not guess.
+    pub(crate) fn check(&self, caller: &Caller) -> Result<(), Status> {
+        let Some(key) = key(caller) else { return Ok(()) };
+        let counts = self.by_caller.lock().unwrap_or_else(PoisonError::into_inner);
+        match counts.get(&key) {
+            Some(minute) if minute.unknown >= self.most && minute.began.elapsed() < WINDOW => {
+                let rest = WINDOW.saturating_sub(minute.began.elapsed());
+                Err(status::exhausted(
+                    "TOO_MANY_UNKNOWN_CODES",
+                    "too many unknown coupon codes were tried",
+                    rest,
+                ))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Counts an unknown code.
+    pub(crate) fn count(&self, caller: &Caller) {
+        let Some(key) = key(caller) else { return };
+        let mut counts = self.by_caller.lock().unwrap_or_else(PoisonError::into_inner);
+        if counts.len() >= CALLERS_MAX {
+            counts.retain(|_, minute| minute.began.elapsed() < WINDOW);
+        }
+        if counts.len() >= CALLERS_MAX {
+            counts.clear();
+        }
+        let minute = counts.entry(key).or_insert(Minute { began: Instant::now(), unknown: 0 });
+        if minute.began.elapsed() >= WINDOW {
+            *minute = Minute { began: Instant::now(), unknown: 0 };
+        }
+        minute.unknown = minute.unknown.saturating_add(1);
+    }
+}
+
+fn key(caller: &Caller) -> Option<String> {
+    let for_itself =
+        caller.subject_if_any().is_none() && caller.service().is_some_and(|service| service != "gateway");
+    (!for_itself).then(|| caller.key())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn who_guesses_too_often_waits_a_minute_and_nobody_else_does() {
+        let (guesses, mallory, ann) =
+            (Guesses::new(3), Caller::person("users/m", None, []), Caller::person("users/a", None, []));
+        for _ in 0..3 {
+            assert!(guesses.check(&mallory).is_ok());
+            guesses.count(&mallory);
+        }
+        assert_eq!(guesses.check(&mallory).unwrap_err().code(), tonic::Code::ResourceExhausted);
+        assert!(guesses.check(&ann).is_ok());
+        tokio::time::advance(WINDOW).await;
+        assert!(guesses.check(&mallory).is_ok());
+    }
+}
