@@ -20,7 +20,10 @@ pub(crate) async fn run(db: &Db, config: Config, shutdown: CancellationToken) {
     let rest = Duration::from_secs(config.cart_abandoned_after_seconds);
     while shutdown.run_until_cancelled(tokio::time::sleep(every)).await.is_some() {
         if let Err(error) = round(db, Timestamp::now().minus(rest)).await {
-            tracing::warn!(error = status::chain(&error), "carts could not be looked through for abandoned ones");
+            tracing::warn!(
+                error = status::chain(&error),
+                "carts could not be looked through for abandoned ones"
+            );
         }
     }
 }

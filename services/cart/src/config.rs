@@ -16,6 +16,10 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        Self { cart_abandoned_after_seconds: 24 * 3600, cart_abandoned_every_ms: 60_000, cart_preview_ms: 3000 }
+        Self {
+            cart_abandoned_after_seconds: 24 * 3600,
+            cart_abandoned_every_ms: 60_000,
+            cart_preview_ms: 3000,
+        }
     }
 }

@@ -199,7 +199,10 @@ mod tests {
             update_time: Timestamp::now(),
             lines: Vec::new(),
         };
-        let line = |(variant, quantity): &(&str, i64)| Line { quantity: *quantity, ..empty.add(&offer(variant, "GBP"), 1).expect("room") };
+        let line = |(variant, quantity): &(&str, i64)| Line {
+            quantity: *quantity,
+            ..empty.add(&offer(variant, "GBP"), 1).expect("room")
+        };
         Cart { lines: lines.iter().map(line).collect(), ..empty.clone() }
     }
 

@@ -35,7 +35,9 @@ impl From<Error> for Status {
                 Refusal::NotIn => (Code::NotFound, "LINE_NOT_FOUND"),
             },
             // Two calls opened a cart for one owner at once: one of them has it, and this one finds it next time.
-            Error::Database(cause) if matches!(cause.sql_err(), Some(SqlErr::UniqueConstraintViolation(_))) => {
+            Error::Database(cause)
+                if matches!(cause.sql_err(), Some(SqlErr::UniqueConstraintViolation(_))) =>
+            {
                 (Code::Aborted, "CART_CHANGED")
             }
             Error::Database(_) => return status::internal(&error),

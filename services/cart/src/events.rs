@@ -12,7 +12,12 @@ use crate::domain::Cart;
 use crate::{Service, service, store};
 
 impl Handle<OrderPlaced> for Service {
-    async fn handle(&self, tx: &DatabaseTransaction, event: OrderPlaced, _: &Delivery) -> Result<(), consumer::Error> {
+    async fn handle(
+        &self,
+        tx: &DatabaseTransaction,
+        event: OrderPlaced,
+        _: &Delivery,
+    ) -> Result<(), consumer::Error> {
         // An order may be made of lines, without a cart.
         let Some(cart) = Id::<Cart>::parse_name(&event.cart) else { return Ok(()) };
         Ok(service::ordered(tx, &event.customer, cart, &event.order).await?)
@@ -20,7 +25,12 @@ impl Handle<OrderPlaced> for Service {
 }
 
 impl Handle<OrderCancelled> for Service {
-    async fn handle(&self, tx: &DatabaseTransaction, event: OrderCancelled, _: &Delivery) -> Result<(), consumer::Error> {
+    async fn handle(
+        &self,
+        tx: &DatabaseTransaction,
+        event: OrderCancelled,
+        _: &Delivery,
+    ) -> Result<(), consumer::Error> {
         if event.confirmed {
             return Ok(());
         }
@@ -29,20 +39,35 @@ impl Handle<OrderCancelled> for Service {
 }
 
 impl Handle<UserErased> for Service {
-    async fn handle(&self, tx: &DatabaseTransaction, event: UserErased, _: &Delivery) -> Result<(), consumer::Error> {
+    async fn handle(
+        &self,
+        tx: &DatabaseTransaction,
+        event: UserErased,
+        _: &Delivery,
+    ) -> Result<(), consumer::Error> {
         Ok(store::erase(tx, &event.user).await?)
     }
 }
 
 impl Handle<ProductChanged> for Service {
-    async fn handle(&self, _: &DatabaseTransaction, event: ProductChanged, _: &Delivery) -> Result<(), consumer::Error> {
+    async fn handle(
+        &self,
+        _: &DatabaseTransaction,
+        event: ProductChanged,
+        _: &Delivery,
+    ) -> Result<(), consumer::Error> {
         self.forget(event.variants.into_iter().map(|variant| variant.variant).collect());
         Ok(())
     }
 }
 
 impl Handle<PriceChanged> for Service {
-    async fn handle(&self, _: &DatabaseTransaction, event: PriceChanged, _: &Delivery) -> Result<(), consumer::Error> {
+    async fn handle(
+        &self,
+        _: &DatabaseTransaction,
+        event: PriceChanged,
+        _: &Delivery,
+    ) -> Result<(), consumer::Error> {
         self.forget(vec![event.variant]);
         Ok(())
     }

@@ -41,7 +41,8 @@ impl CartService for Service {
         let (caller, request) = caller::of(request)?;
         let (owner, which) = (caller.subject()?, which("cart", &request.cart)?);
         let key = Key::of(&caller, "UpdateItem", &request.request_id, &request);
-        self.change(key, async |tx| service::set(tx, owner, which, &request.variant, request.quantity).await).await
+        self.change(key, async |tx| service::set(tx, owner, which, &request.variant, request.quantity).await)
+            .await
     }
 
     async fn remove_item(&self, request: Request<pb::RemoveItemRequest>) -> Answer {
@@ -90,7 +91,11 @@ impl Service {
     async fn read(&self, caller: &Caller, which: Which) -> Result<Cart, Status> {
         match which {
             Which::Named(id) => {
-                let owner = if caller.service().is_some() { caller.subject_if_any() } else { Some(caller.subject()?) };
+                let owner = if caller.service().is_some() {
+                    caller.subject_if_any()
+                } else {
+                    Some(caller.subject()?)
+                };
                 let found = store::find(self.db.writer(), owner, id).await.map_err(Error::from)?;
                 Ok(found.ok_or(Error::CartNotFound)?)
             }
@@ -117,10 +122,11 @@ impl Service {
     /// request, and no reason to sign in again.
     fn guest(&self, token: &str) -> Result<String, Status> {
         let wrong = || status::invalid("guest_access_token", "must be the access token of a guest");
-        let person = self.verifier.person(token).map_err(Status::from).map_err(|refusal| match refusal.code() {
-            Code::Unauthenticated => wrong(),
-            _ => refusal,
-        })?;
+        let person =
+            self.verifier.person(token).map_err(Status::from).map_err(|refusal| match refusal.code() {
+                Code::Unauthenticated => wrong(),
+                _ => refusal,
+            })?;
         let guest = person.subject_if_any().filter(|subject| subject.starts_with("guests/"));
         guest.map(str::to_owned).ok_or_else(wrong)
     }

@@ -63,16 +63,23 @@ impl Preview {
             // What it cost then is only told beside what it costs now.
             cart.lines.iter_mut().for_each(|line| line.added_price = None);
         }
-        let (lacking, (discount, objection)) = tokio::join!(self.lacking(&cart, offers.as_ref()), self.discount(&cart));
+        let (lacking, (discount, objection)) =
+            tokio::join!(self.lacking(&cart, offers.as_ref()), self.discount(&cart));
         problems.extend(lacking);
         problems.extend(objection);
         pb::Cart { discount, problems, ..cart }
     }
 
     /// What there is less of than is wanted.
-    async fn lacking(&self, cart: &pb::Cart, offers: Option<&HashMap<String, Offer>>) -> Vec<pb::CartProblem> {
+    async fn lacking(
+        &self,
+        cart: &pb::Cart,
+        offers: Option<&HashMap<String, Offer>>,
+    ) -> Vec<pb::CartProblem> {
         let stocked = |line: &&pb::CartLine| {
-            offers.and_then(|offers| offers.get(&line.variant)).is_some_and(|offer| offer.stocked && offer.on_sale)
+            offers
+                .and_then(|offers| offers.get(&line.variant))
+                .is_some_and(|offer| offer.stocked && offer.on_sale)
         };
         let lines: Vec<&pb::CartLine> = cart.lines.iter().filter(stocked).collect();
         let stock = match self.stock(lines.iter().map(|line| line.sku.clone()).collect()).await {
@@ -106,7 +113,8 @@ impl Preview {
             Ok(discount) => (discount, None),
             Err(status) if refuses(&status) => {
                 let message = status.message().to_owned();
-                let problem = pb::CartProblem { kind: Kind::CouponInvalid.into(), message, ..Default::default() };
+                let problem =
+                    pb::CartProblem { kind: Kind::CouponInvalid.into(), message, ..Default::default() };
                 (None, Some(problem))
             }
             Err(status) => {
@@ -135,7 +143,9 @@ impl Preview {
     pub(crate) async fn try_coupon(&self, cart: pb::Cart, code: &str) -> Result<(), Status> {
         let bare = pb::Cart { coupon_code: String::new(), ..cart };
         match self.evaluate(&self.show(bare).await, code).await {
-            Err(status) if refuses(&status) || status.code() == Code::ResourceExhausted => Err(passed_on(&status)),
+            Err(status) if refuses(&status) || status.code() == Code::ResourceExhausted => {
+                Err(passed_on(&status))
+            }
             Err(status) => {
                 away("promotion", &status);
                 Ok(())
@@ -147,7 +157,8 @@ impl Preview {
 
 /// Whether promotion has looked at the coupon and says no; anything else says nothing about the coupon.
 fn refuses(status: &Status) -> bool {
-    [Code::NotFound, Code::FailedPrecondition, Code::InvalidArgument, Code::AlreadyExists].contains(&status.code())
+    [Code::NotFound, Code::FailedPrecondition, Code::InvalidArgument, Code::AlreadyExists]
+        .contains(&status.code())
 }
 
 /// Another service's refusal as our own answer: its reason and words, without the headers it came with.

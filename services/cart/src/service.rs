@@ -67,7 +67,12 @@ pub(crate) async fn set(
 }
 
 /// Takes a variant out. One that is not in is out already.
-pub(crate) async fn remove(tx: &DatabaseTransaction, owner: &str, which: Which, variant: &str) -> Result<Cart, Error> {
+pub(crate) async fn remove(
+    tx: &DatabaseTransaction,
+    owner: &str,
+    which: Which,
+    variant: &str,
+) -> Result<Cart, Error> {
     let cart = load(tx, owner, which).await?;
     cart.changeable()?;
     if !store::lines::remove(tx, cart.id, variant).await? {
@@ -87,7 +92,12 @@ pub(crate) async fn clear(tx: &DatabaseTransaction, owner: &str, which: Which) -
 }
 
 /// Puts a coupon on, or takes it off where the code is empty.
-pub(crate) async fn set_coupon(tx: &DatabaseTransaction, owner: &str, which: Which, code: &str) -> Result<Cart, Error> {
+pub(crate) async fn set_coupon(
+    tx: &DatabaseTransaction,
+    owner: &str,
+    which: Which,
+    code: &str,
+) -> Result<Cart, Error> {
     let cart = load(tx, owner, which).await?;
     cart.changeable()?;
     if cart.coupon_code == code {
@@ -110,7 +120,8 @@ async fn pour(tx: &DatabaseTransaction, from: &Cart, into: Cart) -> Result<Cart,
         store::lines::put(tx, into.id, &line).await?;
     }
     store::save(tx, &Cart { state: State::Merged, order: String::new(), ..from.clone() }).await?;
-    let coupon_code = if into.coupon_code.is_empty() { from.coupon_code.clone() } else { into.coupon_code.clone() };
+    let coupon_code =
+        if into.coupon_code.is_empty() { from.coupon_code.clone() } else { into.coupon_code.clone() };
     Ok(store::save(tx, &Cart { coupon_code, ..into }).await?)
 }
 

@@ -70,17 +70,16 @@ pub(crate) async fn find(
 
 /// The owner's open cart.
 pub(crate) async fn find_open(db: &impl ConnectionTrait, owner: &str) -> Result<Option<Cart>, DbErr> {
-    one(db, &format!("SELECT {COLUMNS} FROM carts WHERE owner = $1 AND state = 'OPEN'"), vec![owner.into()]).await
+    one(db, &format!("SELECT {COLUMNS} FROM carts WHERE owner = $1 AND state = 'OPEN'"), vec![owner.into()])
+        .await
 }
 
 /// Reads a cart of the owner's to change it: nobody else does until the transaction ends. Writing is what takes hold of
 /// a row on both databases.
-pub(crate) async fn load(
-    tx: &DatabaseTransaction,
-    owner: &str,
-    id: Id<Cart>,
-) -> Result<Option<Cart>, DbErr> {
-    let sql = format!("UPDATE carts SET update_time = update_time WHERE id = $1 AND owner = $2 RETURNING {COLUMNS}");
+pub(crate) async fn load(tx: &DatabaseTransaction, owner: &str, id: Id<Cart>) -> Result<Option<Cart>, DbErr> {
+    let sql = format!(
+        "UPDATE carts SET update_time = update_time WHERE id = $1 AND owner = $2 RETURNING {COLUMNS}"
+    );
     one(tx, &sql, vec![id.into(), owner.into()]).await
 }
 
@@ -99,7 +98,8 @@ pub(crate) async fn load_open(tx: &DatabaseTransaction, owner: &str) -> Result<C
     if let Some(cart) = one(tx, &sql, vec![owner.into(), now.into()]).await? {
         return Ok(cart);
     }
-    let sql = "INSERT INTO carts (id, owner, state, coupon_code, order_name, version, create_time, update_time)
+    let sql =
+        "INSERT INTO carts (id, owner, state, coupon_code, order_name, version, create_time, update_time)
                VALUES ($1, $2, 'OPEN', '', '', 1, $3, $3) ON CONFLICT DO NOTHING";
     run(tx, sql, vec![Id::<Cart>::new().into(), owner.into(), now.into()]).await?;
     try_load_open(tx, owner).await?.ok_or_else(|| DbErr::RecordNotInserted)

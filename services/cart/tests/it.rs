@@ -1,1 +1,11 @@
-//! The cart service through its own gRPC client.
+//! Cart through its own front door.
+mod it {
+    mod coupon;
+    mod events;
+    mod input;
+    mod lines;
+    mod merge;
+    mod peers;
+    mod preview;
+    mod support;
+}

@@ -169,7 +169,10 @@ mod tests {
         for wrong in ["locations/Main", "locations/", "locations/a b", "main", "locations/a/b"] {
             assert_eq!(LocationId::parse_name(wrong), None, "{wrong}");
         }
-        assert_eq!(LocationId::parse_name("locations/main-2").map(|id| id.name()).as_deref(), Some("locations/main-2"));
+        assert_eq!(
+            LocationId::parse_name("locations/main-2").map(|id| id.name()).as_deref(),
+            Some("locations/main-2")
+        );
     }
 
     proptest! {

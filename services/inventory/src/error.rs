@@ -74,7 +74,11 @@ fn metadata(lacking: &[Lacking]) -> Vec<(&'static str, String)> {
         .map(|one| serde_json::json!({ "sku": one.sku.as_str(), "wanted": one.wanted, "available": one.available }))
         .collect();
     let first = lacking.first().into_iter().flat_map(|one| {
-        [("sku", one.sku.to_string()), ("wanted", one.wanted.to_string()), ("available", one.available.to_string())]
+        [
+            ("sku", one.sku.to_string()),
+            ("wanted", one.wanted.to_string()),
+            ("available", one.available.to_string()),
+        ]
     });
     first.chain([("lacking", serde_json::Value::from(all).to_string())]).collect()
 }

@@ -10,21 +10,38 @@ use crate::domain::{Cause, Quantities, Sku, sum};
 use crate::service::orders;
 
 impl Handle<OrderConfirmed> for Service {
-    async fn handle(&self, tx: &DatabaseTransaction, event: OrderConfirmed, from: &Delivery) -> Result<(), consumer::Error> {
+    async fn handle(
+        &self,
+        tx: &DatabaseTransaction,
+        event: OrderConfirmed,
+        from: &Delivery,
+    ) -> Result<(), consumer::Error> {
         let bought = stocked(&event.lines)?;
-        Ok(orders::confirmed(tx, &event.order, &bought, &cause(&event.order, from, "confirmed", None)).await?)
+        Ok(orders::confirmed(tx, &event.order, &bought, &cause(&event.order, from, "confirmed", None))
+            .await?)
     }
 }
 
 impl Handle<OrderCancelled> for Service {
-    async fn handle(&self, tx: &DatabaseTransaction, event: OrderCancelled, from: &Delivery) -> Result<(), consumer::Error> {
+    async fn handle(
+        &self,
+        tx: &DatabaseTransaction,
+        event: OrderCancelled,
+        from: &Delivery,
+    ) -> Result<(), consumer::Error> {
         let bought = stocked(&event.lines)?;
-        Ok(orders::cancelled(tx, &event.order, &bought, &cause(&event.order, from, "cancelled", None)).await?)
+        Ok(orders::cancelled(tx, &event.order, &bought, &cause(&event.order, from, "cancelled", None))
+            .await?)
     }
 }
 
 impl Handle<OrderReturned> for Service {
-    async fn handle(&self, tx: &DatabaseTransaction, event: OrderReturned, from: &Delivery) -> Result<(), consumer::Error> {
+    async fn handle(
+        &self,
+        tx: &DatabaseTransaction,
+        event: OrderReturned,
+        from: &Delivery,
+    ) -> Result<(), consumer::Error> {
         let back = stocked(&event.lines)?;
         let time = event.return_time.filter(|_| event.imported);
         Ok(orders::returned(tx, &event.order, &back, &cause(&event.order, from, "returned", time)).await?)
@@ -32,7 +49,12 @@ impl Handle<OrderReturned> for Service {
 }
 
 impl Handle<OrderImported> for Service {
-    async fn handle(&self, tx: &DatabaseTransaction, event: OrderImported, from: &Delivery) -> Result<(), consumer::Error> {
+    async fn handle(
+        &self,
+        tx: &DatabaseTransaction,
+        event: OrderImported,
+        from: &Delivery,
+    ) -> Result<(), consumer::Error> {
         let bought = stocked(&event.lines)?;
         let cause = cause(&event.order, from, "imported", event.order_time);
         Ok(orders::imported(tx, &event.order, &bought, &cause).await?)

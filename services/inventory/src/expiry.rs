@@ -20,7 +20,10 @@ pub(crate) async fn run(db: &Db, config: Config, shutdown: CancellationToken) {
     let every = Duration::from_millis(config.inventory_expiry_every_ms);
     while shutdown.run_until_cancelled(tokio::time::sleep(every)).await.is_some() {
         if let Err(error) = round(db).await {
-            tracing::warn!(error = status::chain(&error), "reservations could not be looked through for those that ran out");
+            tracing::warn!(
+                error = status::chain(&error),
+                "reservations could not be looked through for those that ran out"
+            );
         }
     }
 }

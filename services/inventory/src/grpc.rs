@@ -30,14 +30,20 @@ impl InventoryService for Service {
     async fn get_stock(&self, request: Request<pb::GetStockRequest>) -> Answer<pb::Stock> {
         let (_, request) = caller::of(request)?;
         let sku = stock_name("name", &request.name)?;
-        let found = store::stock::find(self.db.reader(), &BTreeSet::from([sku])).await.map_err(Error::from)?.pop();
+        let found =
+            store::stock::find(self.db.reader(), &BTreeSet::from([sku])).await.map_err(Error::from)?.pop();
         Ok(Response::new(found.ok_or(Error::StockNotFound)?.into()))
     }
 
-    async fn batch_get_stock(&self, request: Request<pb::BatchGetStockRequest>) -> Answer<pb::BatchGetStockResponse> {
+    async fn batch_get_stock(
+        &self,
+        request: Request<pb::BatchGetStockRequest>,
+    ) -> Answer<pb::BatchGetStockResponse> {
         let (_, request) = caller::of(request)?;
         let skus = request.skus.iter().map(|text| sku("skus", text)).collect::<Result<Vec<_>, _>>()?;
-        let found = store::stock::find(self.db.reader(), &skus.iter().cloned().collect()).await.map_err(Error::from)?;
+        let found = store::stock::find(self.db.reader(), &skus.iter().cloned().collect())
+            .await
+            .map_err(Error::from)?;
         let of = |sku: &Sku| found.iter().find(|stock| stock.sku == *sku).cloned().map(pb::Stock::from);
         Ok(Response::new(pb::BatchGetStockResponse { stock: skus.iter().filter_map(of).collect() }))
     }
@@ -49,7 +55,10 @@ impl InventoryService for Service {
         Ok(Response::new(pb::ListStockResponse { stock, next_page_token }))
     }
 
-    async fn list_low_stock(&self, request: Request<pb::ListLowStockRequest>) -> Answer<pb::ListLowStockResponse> {
+    async fn list_low_stock(
+        &self,
+        request: Request<pb::ListLowStockRequest>,
+    ) -> Answer<pb::ListLowStockResponse> {
         let (_, request) = caller::of(request)?;
         let list = ListStock { size: request.page_size, token: &request.page_token, only_low: true };
         let (stock, next_page_token) = list.page(&self.db).await?;
@@ -62,7 +71,8 @@ impl InventoryService for Service {
         let (_, request) = caller::of(request)?;
         let skus = request.skus.iter().map(|text| sku("skus", text)).collect::<Result<BTreeSet<_>, _>>()?;
         // Followed before it is read: what changes in between comes twice rather than never, and is dropped below.
-        let changes: Vec<_> = skus.iter().map(|sku| WatchStream::from_changes(self.watch.follow(sku))).collect();
+        let changes: Vec<_> =
+            skus.iter().map(|sku| WatchStream::from_changes(self.watch.follow(sku))).collect();
         let now = store::stock::find(self.db.writer(), &skus).await.map_err(Error::from)?;
         let all = stream::iter(now).chain(stream::select_all(changes).filter_map(std::future::ready));
         let news = all.scan(Vec::<Stock>::new(), |told, stock| {
@@ -78,11 +88,12 @@ impl InventoryService for Service {
     async fn receive_stock(&self, request: Request<pb::ReceiveStockRequest>) -> Answer<pb::Stock> {
         let (caller, request) = caller::of(request)?;
         let receipts = [receipt("", &request)?];
-        let stock = once(&self.db, Key::of(&caller, "ReceiveStock", &request.request_id, &request), async |tx| {
-            let mut stock = service::stock::receive(tx, &receipts, &by(&caller)).await?;
-            stock.pop().map(pb::Stock::from).ok_or(Error::StockNotFound)
-        })
-        .await?;
+        let stock =
+            once(&self.db, Key::of(&caller, "ReceiveStock", &request.request_id, &request), async |tx| {
+                let mut stock = service::stock::receive(tx, &receipts, &by(&caller)).await?;
+                stock.pop().map(pb::Stock::from).ok_or(Error::StockNotFound)
+            })
+            .await?;
         Ok(Response::new(stock))
     }
 
@@ -93,11 +104,15 @@ impl InventoryService for Service {
         let (caller, request) = caller::of(request)?;
         let one = |(index, one): (usize, &_)| receipt(&format!("requests[{index}]."), one);
         let receipts = request.requests.iter().enumerate().map(one).collect::<Result<Vec<_>, _>>()?;
-        let stock = once(&self.db, Key::of(&caller, "BatchReceiveStock", &request.request_id, &request), async |tx| {
-            let stock = service::stock::receive(tx, &receipts, &by(&caller)).await?;
-            let stock = stock.into_iter().map(pb::Stock::from).collect();
-            Ok::<_, Error>(pb::BatchReceiveStockResponse { stock })
-        })
+        let stock = once(
+            &self.db,
+            Key::of(&caller, "BatchReceiveStock", &request.request_id, &request),
+            async |tx| {
+                let stock = service::stock::receive(tx, &receipts, &by(&caller)).await?;
+                let stock = stock.into_iter().map(pb::Stock::from).collect();
+                Ok::<_, Error>(pb::BatchReceiveStockResponse { stock })
+            },
+        )
         .await?;
         Ok(Response::new(stock))
     }
@@ -110,21 +125,28 @@ impl InventoryService for Service {
             return Err(status::invalid("delta", "must not be zero"));
         }
         let cause = Cause { reason: request.reason.clone(), ..by(&caller) };
-        let stock = once(&self.db, Key::of(&caller, "AdjustStock", &request.request_id, &request), async |tx| {
-            service::stock::adjust(tx, &sku, &location, request.delta, &cause).await.map(pb::Stock::from)
-        })
-        .await?;
+        let stock =
+            once(&self.db, Key::of(&caller, "AdjustStock", &request.request_id, &request), async |tx| {
+                service::stock::adjust(tx, &sku, &location, request.delta, &cause).await.map(pb::Stock::from)
+            })
+            .await?;
         Ok(Response::new(stock))
     }
 
-    async fn set_low_stock_threshold(&self, request: Request<pb::SetLowStockThresholdRequest>) -> Answer<pb::Stock> {
+    async fn set_low_stock_threshold(
+        &self,
+        request: Request<pb::SetLowStockThresholdRequest>,
+    ) -> Answer<pb::Stock> {
         let (_, request) = caller::of(request)?;
         let sku = stock_name("name", &request.name)?;
         let set = async |tx: &_| service::stock::set_threshold(tx, &sku, request.low_threshold).await;
         Ok(Response::new(self.db.write(set).await?.into()))
     }
 
-    async fn list_movements(&self, request: Request<pb::ListMovementsRequest>) -> Answer<pb::ListMovementsResponse> {
+    async fn list_movements(
+        &self,
+        request: Request<pb::ListMovementsRequest>,
+    ) -> Answer<pb::ListMovementsResponse> {
         let (_, request) = caller::of(request)?;
         let (movements, next_page_token) = read::movements(&self.db, &request).await?;
         Ok(Response::new(pb::ListMovementsResponse { movements, next_page_token }))
@@ -135,16 +157,24 @@ impl InventoryService for Service {
         let wrong = || status::invalid("location_id", "must be lower case letters, digits and hyphens");
         let id = LocationId::parse(&request.location_id).ok_or_else(wrong)?;
         let wished = wire::required("location", request.location.as_ref())?;
-        let location =
-            Location { id, title: wished.title.clone(), priority: wished.priority, create_time: Timestamp::now() };
-        let made = once(&self.db, Key::of(&caller, "CreateLocation", &request.request_id, &request), async |tx| {
-            service::stock::create_location(tx, location).await.map(pb::Location::from)
-        })
-        .await?;
+        let location = Location {
+            id,
+            title: wished.title.clone(),
+            priority: wished.priority,
+            create_time: Timestamp::now(),
+        };
+        let made =
+            once(&self.db, Key::of(&caller, "CreateLocation", &request.request_id, &request), async |tx| {
+                service::stock::create_location(tx, location).await.map(pb::Location::from)
+            })
+            .await?;
         Ok(Response::new(made))
     }
 
-    async fn list_locations(&self, request: Request<pb::ListLocationsRequest>) -> Answer<pb::ListLocationsResponse> {
+    async fn list_locations(
+        &self,
+        request: Request<pb::ListLocationsRequest>,
+    ) -> Answer<pb::ListLocationsResponse> {
         let (_, request) = caller::of(request)?;
         let (locations, next_page_token) = read::locations(&self.db, &request).await?;
         Ok(Response::new(pb::ListLocationsResponse { locations, next_page_token }))
@@ -153,7 +183,8 @@ impl InventoryService for Service {
     async fn reserve_stock(&self, request: Request<pb::ReserveStockRequest>) -> Answer<pb::Reservation> {
         let (caller, request) = caller::of(request)?;
         let order = order_name(&request.order)?;
-        let line = |line: &pb::ReservationLine| Ok::<_, Status>((sku("lines.sku", &line.sku)?, line.quantity));
+        let line =
+            |line: &pb::ReservationLine| Ok::<_, Status>((sku("lines.sku", &line.sku)?, line.quantity));
         let wanted = sum(request.lines.iter().map(line).collect::<Result<Vec<_>, _>>()?);
         let expire_time = wire::timestamp("expire_time", request.expire_time.as_ref())?;
         if expire_time <= Timestamp::now() {
@@ -161,15 +192,19 @@ impl InventoryService for Service {
         }
         let cause = Cause { reference: order.clone(), ..by(&caller) };
         let _turn = self.turn().await?;
-        let made = once(&self.db, Key::of(&caller, "ReserveStock", &request.request_id, &request), async |tx| {
-            let made = service::reservations::reserve(tx, &order, &wanted, expire_time, &cause).await;
-            made.map(pb::Reservation::from)
-        })
-        .await?;
+        let made =
+            once(&self.db, Key::of(&caller, "ReserveStock", &request.request_id, &request), async |tx| {
+                let made = service::reservations::reserve(tx, &order, &wanted, expire_time, &cause).await;
+                made.map(pb::Reservation::from)
+            })
+            .await?;
         Ok(Response::new(made))
     }
 
-    async fn commit_reservation(&self, request: Request<pb::CommitReservationRequest>) -> Answer<pb::Reservation> {
+    async fn commit_reservation(
+        &self,
+        request: Request<pb::CommitReservationRequest>,
+    ) -> Answer<pb::Reservation> {
         let (caller, request) = caller::of(request)?;
         let order = order_name(&request.order)?;
         let cause = Cause { reference: order.clone(), ..by(&caller) };
@@ -178,7 +213,10 @@ impl InventoryService for Service {
         Ok(Response::new(self.db.write(commit).await?.into()))
     }
 
-    async fn release_reservation(&self, request: Request<pb::ReleaseReservationRequest>) -> Answer<pb::Reservation> {
+    async fn release_reservation(
+        &self,
+        request: Request<pb::ReleaseReservationRequest>,
+    ) -> Answer<pb::Reservation> {
         let (caller, request) = caller::of(request)?;
         let order = order_name(&request.order)?;
         let cause = Cause { reference: order.clone(), ..by(&caller) };
@@ -198,7 +236,8 @@ impl InventoryService for Service {
 impl Service {
     /// Waits for a turn at changing reservations, as long as the call's deadline allows.
     async fn turn(&self) -> Result<SemaphorePermit<'_>, Status> {
-        let closed = |_| status::unavailable("STOPPING", "the service is stopping", std::time::Duration::from_secs(1));
+        let closed =
+            |_| status::unavailable("STOPPING", "the service is stopping", std::time::Duration::from_secs(1));
         self.reserving.acquire().await.map_err(closed)
     }
 }

@@ -8,7 +8,8 @@ use super::{damaged, get, rows, run};
 use crate::domain::{Cart, Line};
 
 pub(super) async fn of(db: &impl ConnectionTrait, cart: Id<Cart>) -> Result<Vec<Line>, DbErr> {
-    let sql = "SELECT variant, sku, title, quantity, added_minor, added_currency FROM cart_lines WHERE cart = $1
+    let sql =
+        "SELECT variant, sku, title, quantity, added_minor, added_currency FROM cart_lines WHERE cart = $1
                ORDER BY position, variant";
     let read = |row: &QueryResult| {
         let currency = get::<String>(row, 5)?.parse().map_err(|_| damaged("the currency of a line"))?;

@@ -139,14 +139,19 @@ impl Reservation {
 
     /// The movements of its lines: by how much on hand and reserved change for each one held.
     pub(crate) fn movements(&self, kind: Kind, on_hand: i64, reserved: i64) -> Vec<Movement> {
-        let movement =
-            |line: &Line| Movement::new(kind, &line.sku, &line.location, on_hand * line.quantity, reserved * line.quantity);
+        let movement = |line: &Line| {
+            Movement::new(kind, &line.sku, &line.location, on_hand * line.quantity, reserved * line.quantity)
+        };
         self.lines.iter().map(movement).collect()
     }
 
     /// What is still sold of each SKU.
     pub(crate) fn still_sold(&self) -> Quantities {
-        sum(self.lines.iter().filter(|line| line.quantity > line.returned).map(|line| (line.sku.clone(), line.quantity - line.returned)))
+        sum(self
+            .lines
+            .iter()
+            .filter(|line| line.quantity > line.returned)
+            .map(|line| (line.sku.clone(), line.quantity - line.returned)))
     }
 
     /// Spreads what came back over the locations it was sold from.
@@ -159,7 +164,11 @@ impl Reservation {
             if sold < wanted {
                 return Err(TooManyBack { sku: sku.clone(), wanted, sold });
             }
-            movements.extend(taken.into_iter().map(|(location, quantity)| Movement::new(Kind::Return, sku, location, quantity, 0)));
+            movements.extend(
+                taken
+                    .into_iter()
+                    .map(|(location, quantity)| Movement::new(Kind::Return, sku, location, quantity, 0)),
+            );
         }
         Ok(movements)
     }
@@ -211,7 +220,8 @@ mod tests {
     fn what_comes_back_lies_where_it_was_sold_from_and_never_exceeds_it() {
         let quantities = |quantity| Quantities::from([(Sku::stored("A".into()), quantity)]);
         let back = reservation(State::Committed).take_back(&quantities(3)).expect("sold");
-        let back: Vec<_> = back.iter().map(|movement| (movement.location.as_str(), movement.on_hand)).collect();
+        let back: Vec<_> =
+            back.iter().map(|movement| (movement.location.as_str(), movement.on_hand)).collect();
         assert_eq!(back, [("east", 2), ("west", 1)]);
         assert_eq!(reservation(State::Committed).take_back(&quantities(5)).expect_err("too many").sold, 4);
     }

@@ -54,7 +54,8 @@ fn decoded(text: &str) -> Option<String> {
     while let Some(byte) = rest.next() {
         if byte == b'%' {
             let pair = [rest.next()?, rest.next()?];
-            let digits = std::str::from_utf8(&pair).ok().filter(|_| pair.iter().all(u8::is_ascii_hexdigit))?;
+            let digits =
+                std::str::from_utf8(&pair).ok().filter(|_| pair.iter().all(u8::is_ascii_hexdigit))?;
             bytes.push(u8::from_str_radix(digits, 16).ok()?);
         } else {
             bytes.push(byte);
@@ -71,7 +72,9 @@ mod tests {
 
     #[test]
     fn a_name_that_names_no_sku_is_refused() {
-        for wrong in ["stock/", "stock/%", "stock/%4", "stock/%zz", "stock/%FF", "stock/%00", "stock/%20", "stocks/a"] {
+        for wrong in
+            ["stock/", "stock/%", "stock/%4", "stock/%zz", "stock/%FF", "stock/%00", "stock/%20", "stocks/a"]
+        {
             assert_eq!(Sku::parse_name(wrong), None, "{wrong}");
         }
     }

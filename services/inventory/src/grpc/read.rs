@@ -18,7 +18,8 @@ pub(super) fn sku(field: &str, text: &str) -> Result<Sku, Status> {
 }
 
 pub(super) fn stock_name(field: &str, name: &str) -> Result<Sku, Status> {
-    Sku::parse_name(name).ok_or_else(|| status::invalid(field, "must be a name like stock/{sku}, percent-encoded"))
+    Sku::parse_name(name)
+        .ok_or_else(|| status::invalid(field, "must be a name like stock/{sku}, percent-encoded"))
 }
 
 /// A location; the default one where none is named.
@@ -66,7 +67,10 @@ pub(super) async fn movements(
         &request.page_token,
         &format!("movements\u{1f}{}\u{1f}{}", request.sku, request.reference),
     )?;
-    let before = page.after.as_deref().and_then(|keys| Some((keys.first()?.parse().ok()?, keys.get(1)?.parse().ok()?)));
+    let before = page
+        .after
+        .as_deref()
+        .and_then(|keys| Some((keys.first()?.parse().ok()?, keys.get(1)?.parse().ok()?)));
     let filter = Filter { sku: of.as_ref(), reference, before };
     let found = store::journal::list(db.reader(), &filter, page.size + 1).await.map_err(Error::from)?;
     let keys = |entry: &Entry| vec![entry.cause.time.micros().to_string(), entry.id.to_string()];
@@ -79,9 +83,12 @@ pub(super) async fn locations(
     request: &pb::ListLocationsRequest,
 ) -> Result<(Vec<pb::Location>, String), Status> {
     let page = Page::of(request.page_size, &request.page_token, "locations")?;
-    let after = page.after.as_deref().and_then(|keys| Some((keys.first()?.parse().ok()?, keys.get(1)?.as_str())));
+    let after =
+        page.after.as_deref().and_then(|keys| Some((keys.first()?.parse().ok()?, keys.get(1)?.as_str())));
     let found = store::locations::list_after(db.reader(), after, page.size + 1).await.map_err(Error::from)?;
-    let keys = |location: &crate::domain::Location| vec![location.priority.to_string(), location.id.as_str().to_owned()];
+    let keys = |location: &crate::domain::Location| {
+        vec![location.priority.to_string(), location.id.as_str().to_owned()]
+    };
     let (found, next) = page.cut(found, keys);
     Ok((found.into_iter().map(pb::Location::from).collect(), next))
 }

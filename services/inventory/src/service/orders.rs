@@ -63,7 +63,11 @@ pub(crate) async fn imported(
     bought: &Quantities,
     cause: &Cause,
 ) -> Result<(), Error> {
-    let reservation = Reservation { state: State::Committed, create_time: cause.time, ..Reservation::of(order, cause.time) };
+    let reservation = Reservation {
+        state: State::Committed,
+        create_time: cause.time,
+        ..Reservation::of(order, cause.time)
+    };
     if bought.is_empty() || !store::reservations::create(tx, &reservation).await? {
         return Ok(());
     }

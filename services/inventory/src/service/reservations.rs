@@ -45,7 +45,8 @@ async fn take(
     let totals = match change_totals(tx, wanted.iter().map(total)).await? {
         Ok(totals) => totals,
         Err(refused) => {
-            let lacking = wanted.iter().filter(|(sku, _)| refused.contains(*sku)).map(|(sku, wanted)| (sku, *wanted));
+            let lacking =
+                wanted.iter().filter(|(sku, _)| refused.contains(*sku)).map(|(sku, wanted)| (sku, *wanted));
             return Err(Error::Insufficient(store::stock::lacking(tx, &lacking.collect()).await?));
         }
     };
@@ -55,7 +56,12 @@ async fn take(
     let mut lines = Vec::new();
     for (sku, &quantity) in wanted {
         let taken = allocate(quantity, places.remove(sku).unwrap_or_default());
-        lines.extend(taken.into_iter().map(|(location, quantity)| Line { sku: sku.clone(), location, quantity, returned: 0 }));
+        lines.extend(taken.into_iter().map(|(location, quantity)| Line {
+            sku: sku.clone(),
+            location,
+            quantity,
+            returned: 0,
+        }));
     }
     let movement = |line: &Line| {
         Movement::new(kind, &line.sku, &line.location, on_hand * line.quantity, reserved * line.quantity)
@@ -66,7 +72,11 @@ async fn take(
 }
 
 /// Takes out what is held for an order, as sold. Again gives the same answer.
-pub(crate) async fn commit(tx: &DatabaseTransaction, order: &str, cause: &Cause) -> Result<Reservation, Error> {
+pub(crate) async fn commit(
+    tx: &DatabaseTransaction,
+    order: &str,
+    cause: &Cause,
+) -> Result<Reservation, Error> {
     let reservation = load(tx, order).await?.ok_or(Error::ReservationNotFound)?;
     let Some(state) = reservation.commit()? else { return Ok(reservation) };
     end(tx, reservation, state, Kind::Sale, -1, cause).await
@@ -80,7 +90,10 @@ pub(crate) async fn commit_paid(tx: &DatabaseTransaction, order: &str, cause: &C
         Ok(None) | Err(Refusal::Released) => Ok(()),
         Ok(Some(state)) => end(tx, reservation, state, Kind::Sale, -1, cause).await.map(drop),
         Err(Refusal::Expired) => {
-            tracing::warn!(order.id = order, "stock of a confirmed order had been given back; taking it again");
+            tracing::warn!(
+                order.id = order,
+                "stock of a confirmed order had been given back; taking it again"
+            );
             let lines = take(tx, &reservation.quantities(), -1, 0, Kind::Sale, cause).await?;
             store::reservations::set_lines(tx, reservation.id, &lines, true).await?;
             Ok(store::reservations::set_state(tx, reservation.id, State::Committed).await?)

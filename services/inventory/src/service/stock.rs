@@ -31,8 +31,9 @@ pub(crate) async fn receive(
     }
     let keys = receipts.iter().map(|receipt| (receipt.sku.clone(), receipt.location.clone())).collect();
     store::stock::ensure(tx, &keys).await?;
-    let movement =
-        |receipt: &Receipt| Movement::new(Kind::Receipt, &receipt.sku, &receipt.location, receipt.quantity, 0);
+    let movement = |receipt: &Receipt| {
+        Movement::new(Kind::Receipt, &receipt.sku, &receipt.location, receipt.quantity, 0)
+    };
     // What is received is positive: only the limit can refuse it.
     let totals = change_totals(tx, receipts.iter().map(movement)).await?.map_err(|_| Error::TooMuch)?;
     // The journal keeps each receipt's own words.
@@ -74,7 +75,11 @@ pub(crate) async fn adjust(
 }
 
 /// Says from where down a SKU is low, and tells if it is so already.
-pub(crate) async fn set_threshold(tx: &DatabaseTransaction, sku: &Sku, low_threshold: i64) -> Result<Stock, Error> {
+pub(crate) async fn set_threshold(
+    tx: &DatabaseTransaction,
+    sku: &Sku,
+    low_threshold: i64,
+) -> Result<Stock, Error> {
     let total = store::stock::set_threshold(tx, sku, low_threshold).await?.ok_or(Error::StockNotFound)?;
     tell_low(tx, &[total]).await?;
     get(tx, sku).await
@@ -112,7 +117,11 @@ pub(crate) async fn change_totals(
 }
 
 /// Has locations and journal follow the totals, which were changed before and vouch for them.
-pub(crate) async fn follow(tx: &DatabaseTransaction, movements: &[Movement], cause: &Cause) -> Result<(), Error> {
+pub(crate) async fn follow(
+    tx: &DatabaseTransaction,
+    movements: &[Movement],
+    cause: &Cause,
+) -> Result<(), Error> {
     if !store::stock::change_locations(tx, movements).await? {
         return Err(DbErr::Custom("the locations of a SKU do not add up to its total".to_owned()).into());
     }
@@ -128,7 +137,8 @@ pub(crate) async fn announce(tx: &DatabaseTransaction, totals: &[Total]) -> Resu
 
 /// Announces each crossing once: the row remembers on which side of its threshold the SKU is.
 async fn tell_low(tx: &DatabaseTransaction, totals: &[Total]) -> Result<(), DbErr> {
-    let crossed = |low: bool| totals.iter().filter(move |total| total.is_low() == low && total.was_low != low);
+    let crossed =
+        |low: bool| totals.iter().filter(move |total| total.is_low() == low && total.was_low != low);
     let skus = |low| crossed(low).map(|total| &total.sku).collect::<Vec<_>>();
     store::stock::mark_low(tx, &skus(false), false).await?;
     store::stock::mark_low(tx, &skus(true), true).await?;

@@ -56,12 +56,20 @@ pub(crate) async fn check(
 }
 
 /// What is sold by order, less what came back; orders of which nothing is left are not among them.
-pub(crate) async fn sold(db: &impl ConnectionTrait, after: &str, limit: i64) -> Result<Vec<(String, i64)>, DbErr> {
+pub(crate) async fn sold(
+    db: &impl ConnectionTrait,
+    after: &str,
+    limit: i64,
+) -> Result<Vec<(String, i64)>, DbErr> {
     by_order(db, "COMMITTED", after, limit).await
 }
 
 /// What is held by order.
-pub(crate) async fn held(db: &impl ConnectionTrait, after: &str, limit: i64) -> Result<Vec<(String, i64)>, DbErr> {
+pub(crate) async fn held(
+    db: &impl ConnectionTrait,
+    after: &str,
+    limit: i64,
+) -> Result<Vec<(String, i64)>, DbErr> {
     by_order(db, "HELD", after, limit).await
 }
 

@@ -8,7 +8,11 @@ use crate::domain::movement::Entry;
 use crate::domain::{Cause, Kind, LocationId, Movement, Sku};
 
 /// Writes the movements of one change.
-pub(crate) async fn append(tx: &DatabaseTransaction, movements: &[Movement], cause: &Cause) -> Result<(), DbErr> {
+pub(crate) async fn append(
+    tx: &DatabaseTransaction,
+    movements: &[Movement],
+    cause: &Cause,
+) -> Result<(), DbErr> {
     for some in movements.chunks(ROWS_MAX) {
         let sql = format!(
             "INSERT INTO movements
@@ -48,7 +52,11 @@ pub(crate) struct Filter<'a> {
 }
 
 /// So many movements, newest first.
-pub(crate) async fn list(db: &impl ConnectionTrait, filter: &Filter<'_>, limit: u64) -> Result<Vec<Entry>, DbErr> {
+pub(crate) async fn list(
+    db: &impl ConnectionTrait,
+    filter: &Filter<'_>,
+    limit: u64,
+) -> Result<Vec<Entry>, DbErr> {
     let mut values: Vec<Value> = Vec::new();
     let mut conditions = vec!["TRUE".to_owned()];
     if let Some(sku) = filter.sku {
@@ -81,6 +89,7 @@ fn read(row: &QueryResult) -> Result<Entry, DbErr> {
         on_hand: get(row, 4)?,
         reserved: get(row, 5)?,
     };
-    let cause = Cause { reference: get(row, 6)?, actor: get(row, 7)?, reason: get(row, 8)?, time: get(row, 9)? };
+    let cause =
+        Cause { reference: get(row, 6)?, actor: get(row, 7)?, reason: get(row, 8)?, time: get(row, 9)? };
     Ok(Entry { id: get(row, 0)?, movement, cause })
 }

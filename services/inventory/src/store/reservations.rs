@@ -77,7 +77,8 @@ pub(crate) async fn set_state(
     id: Id<Reservation>,
     state: State,
 ) -> Result<(), DbErr> {
-    run(tx, "UPDATE reservations SET state = $2 WHERE id = $1", vec![id.into(), state.as_str().into()]).await?;
+    run(tx, "UPDATE reservations SET state = $2 WHERE id = $1", vec![id.into(), state.as_str().into()])
+        .await?;
     Ok(())
 }
 

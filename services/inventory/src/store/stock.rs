@@ -70,7 +70,10 @@ fn joined(rows: Vec<Stock>) -> Vec<Stock> {
 }
 
 /// Makes rows with nothing on hand where there are none yet.
-pub(crate) async fn ensure(tx: &DatabaseTransaction, keys: &BTreeSet<(Sku, LocationId)>) -> Result<(), DbErr> {
+pub(crate) async fn ensure(
+    tx: &DatabaseTransaction,
+    keys: &BTreeSet<(Sku, LocationId)>,
+) -> Result<(), DbErr> {
     let now = Timestamp::now();
     let skus: Vec<&Sku> = keys.iter().map(|(sku, _)| sku).collect::<BTreeSet<_>>().into_iter().collect();
     for some in skus.chunks(ROWS_MAX) {
@@ -117,7 +120,8 @@ pub(crate) async fn change_totals(
              RETURNING sku, on_hand, reserved, low_threshold, low",
             places(2, 3, some.len())
         );
-        let rows_of = some.iter().flat_map(|(sku, by)| [sku.as_str().into(), by.on_hand.into(), by.reserved.into()]);
+        let rows_of =
+            some.iter().flat_map(|(sku, by)| [sku.as_str().into(), by.on_hand.into(), by.reserved.into()]);
         let values = std::iter::once(Timestamp::now().into()).chain(rows_of).collect();
         changed.extend(rows(tx, &sql, values, total).await?);
     }
@@ -131,7 +135,8 @@ async fn lock(tx: &DatabaseTransaction, by: &[(&Sku, &Level)]) -> Result<(), DbE
         return Ok(());
     }
     for some in by.chunks(ROWS_MAX) {
-        let sql = format!("SELECT sku FROM stock WHERE sku IN {} ORDER BY sku FOR UPDATE", list(1, some.len()));
+        let sql =
+            format!("SELECT sku FROM stock WHERE sku IN {} ORDER BY sku FOR UPDATE", list(1, some.len()));
         rows(tx, &sql, some.iter().map(|(sku, _)| sku.as_str().into()).collect(), |_| Ok(())).await?;
     }
     Ok(())
@@ -175,8 +180,13 @@ pub(crate) async fn lacking(
 ) -> Result<Vec<Lacking>, DbErr> {
     let skus = wanted.keys().map(|sku| (*sku).clone()).collect();
     let found = find(db, &skus).await?;
-    let available = |sku: &Sku| found.iter().find(|stock| stock.sku == *sku).map_or(0, |stock| stock.level.available());
-    let one = |(sku, wanted): (&&Sku, &i64)| Lacking { sku: (*sku).clone(), wanted: *wanted, available: available(sku) };
+    let available =
+        |sku: &Sku| found.iter().find(|stock| stock.sku == *sku).map_or(0, |stock| stock.level.available());
+    let one = |(sku, wanted): (&&Sku, &i64)| Lacking {
+        sku: (*sku).clone(),
+        wanted: *wanted,
+        available: available(sku),
+    };
     Ok(wanted.iter().map(one).collect())
 }
 
@@ -195,7 +205,8 @@ pub(crate) async fn available_places(
             list(1, some.len())
         );
         let values = some.iter().map(|sku| sku.as_str().into()).collect();
-        let read = |row: &QueryResult| Ok((get::<String>(row, 0)?, get::<String>(row, 1)?, get::<i64>(row, 2)?));
+        let read =
+            |row: &QueryResult| Ok((get::<String>(row, 0)?, get::<String>(row, 1)?, get::<i64>(row, 2)?));
         for (sku, location, available) in rows(tx, &sql, values, read).await? {
             found.entry(Sku::stored(sku)).or_default().push((LocationId::stored(location), available));
         }
@@ -204,7 +215,10 @@ pub(crate) async fn available_places(
 }
 
 /// Changes locations as their SKUs' totals were changed before. Says whether all of them could.
-pub(crate) async fn change_locations(tx: &DatabaseTransaction, movements: &[Movement]) -> Result<bool, DbErr> {
+pub(crate) async fn change_locations(
+    tx: &DatabaseTransaction,
+    movements: &[Movement],
+) -> Result<bool, DbErr> {
     let mut by: BTreeMap<(&Sku, &LocationId), Level> = BTreeMap::new();
     for movement in movements {
         let level = by.entry((&movement.sku, &movement.location)).or_default();

@@ -14,7 +14,12 @@ fn confirmed(order: &str, lines: &[(&str, i64)]) -> OrderConfirmed {
 }
 
 fn cancelled(order: &str, lines: &[(&str, i64)]) -> OrderCancelled {
-    OrderCancelled { order: order.to_owned(), confirmed: true, lines: event_lines(lines), ..Default::default() }
+    OrderCancelled {
+        order: order.to_owned(),
+        confirmed: true,
+        lines: event_lines(lines),
+        ..Default::default()
+    }
 }
 
 fn returned(order: &str, lines: &[(&str, i64)]) -> OrderReturned {
@@ -34,7 +39,10 @@ async fn a_confirmed_order_takes_its_goods_out_once() {
 
     warehouse.announce(&order, &returned(&order, &[("HAT", 1)])).await;
     warehouse.until("HAT", (3, 0, 3)).await;
-    assert_eq!(warehouse.movements(&order).await, [(Kind::Return, 1, 0), (Kind::Sale, -3, -3), (Kind::Reserve, 0, 3)]);
+    assert_eq!(
+        warehouse.movements(&order).await,
+        [(Kind::Return, 1, 0), (Kind::Sale, -3, -3), (Kind::Reserve, 0, 3)]
+    );
     warehouse.balances().await;
 }
 
@@ -76,9 +84,14 @@ async fn an_order_cancelled_before_anything_was_held_holds_nothing_later() {
     let warehouse = Warehouse::with(&[("HAT", 5)]).await;
     let order = an_order();
     warehouse.announce(&order, &cancelled(&order, &[("HAT", 3)])).await;
-    let refusal = eventually(async || warehouse.order().reserve_stock(reserve(&order, &[("HAT", 3)])).await.err()).await;
+    let refusal =
+        eventually(async || warehouse.order().reserve_stock(reserve(&order, &[("HAT", 3)])).await.err())
+            .await;
     assert_eq!(chassis::status::reason(&refusal).as_deref(), Some("RESERVATION_RELEASED"));
-    assert_eq!(warehouse.order().release_reservation(release(&order)).await.unwrap_err().code(), tonic::Code::NotFound);
+    assert_eq!(
+        warehouse.order().release_reservation(release(&order)).await.unwrap_err().code(),
+        tonic::Code::NotFound
+    );
 }
 
 #[tokio::test]
@@ -102,7 +115,12 @@ async fn an_imported_order_leaves_stock_as_it_is_and_its_return_adds_to_it() {
     let skus: Vec<String> = (0..2000).map(|number| format!("SKU-{number}")).collect();
     let mut lines = event_lines(&skus.iter().map(|sku| (sku.as_str(), 2)).collect::<Vec<_>>());
     lines.extend(event_lines(&[("SKU-7", 1)]));
-    lines.push(contract::order::v1::EventLine { sku: "POSTAGE".to_owned(), quantity: 1, stocked: false, ..Default::default() });
+    lines.push(contract::order::v1::EventLine {
+        sku: "POSTAGE".to_owned(),
+        quantity: 1,
+        stocked: false,
+        ..Default::default()
+    });
     let order_time = Some(Timestamp::from_micros(1_290_000_000_000_000).into());
     let event = OrderImported { order: order.clone(), lines, order_time, ..Default::default() };
     let id = warehouse.announce(&order, &event).await;
@@ -111,9 +129,11 @@ async fn an_imported_order_leaves_stock_as_it_is_and_its_return_adds_to_it() {
     assert_eq!(warehouse.levels("SKU-7").await, (5, 0, 5));
     assert_eq!(warehouse.facts("inventory.sold").await[0].quantity, 4001);
 
-    let request = pb::ListMovementsRequest { reference: order.clone(), sku: "SKU-7".to_owned(), ..Default::default() };
+    let request =
+        pb::ListMovementsRequest { reference: order.clone(), sku: "SKU-7".to_owned(), ..Default::default() };
     let movements = warehouse.staff().list_movements(request).await.unwrap().into_inner().movements;
-    let mut kinds: Vec<_> = movements.iter().map(|one| (one.kind(), one.on_hand_delta, one.create_time)).collect();
+    let mut kinds: Vec<_> =
+        movements.iter().map(|one| (one.kind(), one.on_hand_delta, one.create_time)).collect();
     kinds.sort_by_key(|(_, delta, _)| *delta);
     assert_eq!(kinds, [(Kind::Sale, -3, order_time), (Kind::Receipt, 3, order_time)]);
 

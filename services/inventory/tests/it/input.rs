@@ -10,7 +10,8 @@ use super::support::{Warehouse, an_order, receive, reserve};
 async fn quantities_out_of_range_are_refused() {
     let warehouse = Warehouse::with(&[("HAT", 5)]).await;
     for quantity in [0, -1, 1_000_001, i64::MAX] {
-        let refusal = warehouse.order().reserve_stock(reserve(&an_order(), &[("HAT", quantity)])).await.unwrap_err();
+        let refusal =
+            warehouse.order().reserve_stock(reserve(&an_order(), &[("HAT", quantity)])).await.unwrap_err();
         assert_eq!(refusal.code(), Code::InvalidArgument, "reserve {quantity}");
     }
     for quantity in [0, -1, 1_000_000_001] {
@@ -18,7 +19,12 @@ async fn quantities_out_of_range_are_refused() {
         assert_eq!(refusal.code(), Code::InvalidArgument, "receive {quantity}");
     }
     for delta in [0, 1_000_000_001, -1_000_000_001, i64::MIN] {
-        let request = pb::AdjustStockRequest { sku: "HAT".to_owned(), delta, reason: "counted".to_owned(), ..Default::default() };
+        let request = pb::AdjustStockRequest {
+            sku: "HAT".to_owned(),
+            delta,
+            reason: "counted".to_owned(),
+            ..Default::default()
+        };
         let refusal = warehouse.staff().adjust_stock(request).await.unwrap_err();
         assert_eq!(refusal.code(), Code::InvalidArgument, "adjust {delta}");
     }
@@ -58,7 +64,8 @@ async fn a_reservation_without_sense_is_refused_by_its_field() {
 async fn names_of_nothing_are_refused() {
     let warehouse = Warehouse::open().await;
     for name in ["stock/%zz", "hat", "stock/"] {
-        let refusal = warehouse.anyone().get_stock(pb::GetStockRequest { name: name.to_owned() }).await.unwrap_err();
+        let refusal =
+            warehouse.anyone().get_stock(pb::GetStockRequest { name: name.to_owned() }).await.unwrap_err();
         assert_eq!(refusal.code(), Code::InvalidArgument, "{name}");
     }
     let location = |id: &str| pb::CreateLocationRequest {
@@ -77,11 +84,21 @@ async fn names_of_nothing_are_refused() {
 #[tokio::test]
 async fn customers_do_not_touch_stock() {
     let warehouse = Warehouse::open().await;
-    let customer = || contract::inventory::v1::inventory_service_client::InventoryServiceClient::new(
-        warehouse.host.as_customer(&format!("users/{}", uuid::Uuid::now_v7())),
-    );
-    let adjust = pb::AdjustStockRequest { sku: "HAT".to_owned(), delta: 1, reason: "mine".to_owned(), ..Default::default() };
+    let customer = || {
+        contract::inventory::v1::inventory_service_client::InventoryServiceClient::new(
+            warehouse.host.as_customer(&format!("users/{}", uuid::Uuid::now_v7())),
+        )
+    };
+    let adjust = pb::AdjustStockRequest {
+        sku: "HAT".to_owned(),
+        delta: 1,
+        reason: "mine".to_owned(),
+        ..Default::default()
+    };
     assert_eq!(customer().adjust_stock(adjust).await.unwrap_err().code(), Code::PermissionDenied);
     assert_eq!(customer().receive_stock(receive("HAT", 1)).await.unwrap_err().code(), Code::PermissionDenied);
-    assert_eq!(customer().list_stock(pb::ListStockRequest::default()).await.unwrap_err().code(), Code::PermissionDenied);
+    assert_eq!(
+        customer().list_stock(pb::ListStockRequest::default()).await.unwrap_err().code(),
+        Code::PermissionDenied
+    );
 }

@@ -11,7 +11,9 @@ fn threshold(sku: &str, low_threshold: i64) -> pb::SetLowStockThresholdRequest {
 async fn low_stock_is_told_once_for_each_crossing() {
     let warehouse = Warehouse::with(&[("HAT", 10)]).await;
     warehouse.staff().set_low_stock_threshold(threshold("HAT", 5)).await.unwrap();
-    let told = async || warehouse.announced::<pb::StockLow>().await.iter().map(|event| event.available).collect::<Vec<_>>();
+    let told = async || {
+        warehouse.announced::<pb::StockLow>().await.iter().map(|event| event.available).collect::<Vec<_>>()
+    };
     assert!(told().await.is_empty());
 
     let (first, second) = (an_order(), an_order());
@@ -19,11 +21,23 @@ async fn low_stock_is_told_once_for_each_crossing() {
     warehouse.order().reserve_stock(reserve(&second, &[("HAT", 1)])).await.unwrap();
     warehouse.order().commit_reservation(commit(&second)).await.unwrap();
     assert_eq!(told().await, [5]);
-    let low = warehouse.staff().list_low_stock(pb::ListLowStockRequest::default()).await.unwrap().into_inner().stock;
+    let low = warehouse
+        .staff()
+        .list_low_stock(pb::ListLowStockRequest::default())
+        .await
+        .unwrap()
+        .into_inner()
+        .stock;
     assert_eq!((low.len(), low[0].low), (1, true));
 
     warehouse.order().release_reservation(release(&first)).await.unwrap();
-    let low = warehouse.staff().list_low_stock(pb::ListLowStockRequest::default()).await.unwrap().into_inner().stock;
+    let low = warehouse
+        .staff()
+        .list_low_stock(pb::ListLowStockRequest::default())
+        .await
+        .unwrap()
+        .into_inner()
+        .stock;
     assert!(low.is_empty());
     warehouse.order().reserve_stock(reserve(&an_order(), &[("HAT", 6)])).await.unwrap();
     assert_eq!(told().await, [5, 3]);
@@ -33,7 +47,8 @@ async fn low_stock_is_told_once_for_each_crossing() {
 async fn a_threshold_above_what_there_is_tells_at_once_and_only_once() {
     let warehouse = Warehouse::with(&[("HAT", 3)]).await;
     for _ in 0..2 {
-        let stock = warehouse.staff().set_low_stock_threshold(threshold("HAT", 3)).await.unwrap().into_inner();
+        let stock =
+            warehouse.staff().set_low_stock_threshold(threshold("HAT", 3)).await.unwrap().into_inner();
         assert!(stock.low);
     }
     assert_eq!(warehouse.announced::<pb::StockLow>().await.len(), 1);

@@ -46,7 +46,12 @@ async fn a_repeated_request_finds_the_stock_held_once() {
     let request = reserve(&order, &[("HAT", 2)]);
     let first = warehouse.order().reserve_stock(request.clone()).await.unwrap().into_inner();
     let again = warehouse.order().reserve_stock(request.clone()).await.unwrap().into_inner();
-    let under_another_key = warehouse.order().reserve_stock(reserve(&order, &[("HAT", 1), ("HAT", 1)])).await.unwrap().into_inner();
+    let under_another_key = warehouse
+        .order()
+        .reserve_stock(reserve(&order, &[("HAT", 1), ("HAT", 1)]))
+        .await
+        .unwrap()
+        .into_inner();
     assert_eq!((&first, &first.name), (&again, &under_another_key.name));
     assert_eq!(warehouse.levels("HAT").await, (5, 2, 3));
 
@@ -54,7 +59,10 @@ async fn a_repeated_request_finds_the_stock_held_once() {
     let other_quantity = reserve(&order, &[("HAT", 3)]);
     for (request, reason) in [(other_body, "REQUEST_ID_REUSED"), (other_quantity, "RESERVATION_EXISTS")] {
         let refusal = warehouse.order().reserve_stock(request).await.unwrap_err();
-        assert_eq!((refusal.code(), status::reason(&refusal).as_deref()), (Code::AlreadyExists, Some(reason)));
+        assert_eq!(
+            (refusal.code(), status::reason(&refusal).as_deref()),
+            (Code::AlreadyExists, Some(reason))
+        );
     }
 }
 
@@ -91,7 +99,10 @@ async fn releasing_gives_the_goods_back_once() {
         warehouse.order().reserve_stock(reserve(&order, &[("HAT", 3)])).await.unwrap_err(),
     ] {
         let reason = status::reason(&refusal);
-        assert_eq!((refusal.code(), reason.as_deref()), (Code::FailedPrecondition, Some("RESERVATION_RELEASED")));
+        assert_eq!(
+            (refusal.code(), reason.as_deref()),
+            (Code::FailedPrecondition, Some("RESERVATION_RELEASED"))
+        );
     }
     warehouse.balances().await;
 }
@@ -118,7 +129,8 @@ async fn a_reservation_nobody_ends_gives_its_stock_back_by_itself() {
     let request = pb::ReserveStockRequest { expire_time: soon, ..reserve(&order, &[("HAT", 3)]) };
     let held = warehouse.order().reserve_stock(request).await.unwrap().into_inner();
     let expired = eventually(async || {
-        let read = warehouse.order().get_reservation(pb::GetReservationRequest { name: held.name.clone() }).await;
+        let read =
+            warehouse.order().get_reservation(pb::GetReservationRequest { name: held.name.clone() }).await;
         Some(read.unwrap().into_inner()).filter(|read| read.state() == State::Expired)
     })
     .await;
@@ -141,7 +153,8 @@ async fn stock_is_taken_from_the_first_location_first() {
     warehouse.staff().create_location(location("far", 9)).await.unwrap();
     warehouse.staff().create_location(location("near", 1)).await.unwrap();
     for (place, quantity) in [("far", 5), ("near", 2)] {
-        let request = pb::ReceiveStockRequest { location: format!("locations/{place}"), ..receive("HAT", quantity) };
+        let request =
+            pb::ReceiveStockRequest { location: format!("locations/{place}"), ..receive("HAT", quantity) };
         warehouse.staff().receive_stock(request).await.unwrap();
     }
     let order = an_order();

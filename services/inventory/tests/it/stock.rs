@@ -13,7 +13,11 @@ fn adjust(sku: &str, delta: i64) -> pb::AdjustStockRequest {
 #[tokio::test]
 async fn goods_taken_in_can_be_sold_and_are_journalled() {
     let warehouse = Warehouse::open().await;
-    let request = pb::ReceiveStockRequest { reason: "from Lyon".to_owned(), request_id: a_request(), ..receive("red/large", 5) };
+    let request = pb::ReceiveStockRequest {
+        reason: "from Lyon".to_owned(),
+        request_id: a_request(),
+        ..receive("red/large", 5)
+    };
     let stock = warehouse.staff().receive_stock(request.clone()).await.unwrap().into_inner();
     let again = warehouse.staff().receive_stock(request).await;
     // Another member of staff has other keys.
@@ -48,13 +52,15 @@ async fn the_same_receipt_sent_twice_is_taken_in_once() {
 async fn a_batch_is_taken_in_whole_and_answered_in_its_order() {
     let warehouse = Warehouse::open().await;
     let requests: Vec<_> = (0..700).map(|number| receive(&format!("SKU-{number:03}"), number + 1)).collect();
-    let batch = pb::BatchReceiveStockRequest { requests: requests.into_iter().rev().collect(), ..Default::default() };
+    let batch =
+        pb::BatchReceiveStockRequest { requests: requests.into_iter().rev().collect(), ..Default::default() };
     let stock = warehouse.staff().batch_receive_stock(batch).await.unwrap().into_inner().stock;
     assert_eq!(stock.len(), 700);
     assert_eq!((stock[0].sku.as_str(), stock[0].on_hand), ("SKU-699", 700));
 
     let nowhere = pb::ReceiveStockRequest { location: "locations/moon".to_owned(), ..receive("HAT", 1) };
-    let batch = pb::BatchReceiveStockRequest { requests: vec![receive("SKU-000", 1), nowhere], ..Default::default() };
+    let batch =
+        pb::BatchReceiveStockRequest { requests: vec![receive("SKU-000", 1), nowhere], ..Default::default() };
     let refusal = warehouse.staff().batch_receive_stock(batch).await.unwrap_err();
     assert_eq!(status::reason(&refusal).as_deref(), Some("LOCATION_NOT_FOUND"));
     assert_eq!(warehouse.levels("SKU-000").await, (1, 0, 1));
@@ -80,7 +86,11 @@ async fn a_correction_never_takes_what_is_reserved() {
 async fn a_correction_takes_only_what_lies_in_its_location() {
     let warehouse = Warehouse::with(&[("HAT", 5)]).await;
     let attic = pb::Location { title: "Attic".to_owned(), priority: 5, ..Default::default() };
-    let request = pb::CreateLocationRequest { location_id: "attic".to_owned(), location: Some(attic), ..Default::default() };
+    let request = pb::CreateLocationRequest {
+        location_id: "attic".to_owned(),
+        location: Some(attic),
+        ..Default::default()
+    };
     warehouse.staff().create_location(request.clone()).await.unwrap();
     let refusal = warehouse.staff().create_location(request).await.unwrap_err();
     assert_eq!(status::reason(&refusal).as_deref(), Some("LOCATION_EXISTS"));
@@ -88,8 +98,17 @@ async fn a_correction_takes_only_what_lies_in_its_location() {
     let request = pb::AdjustStockRequest { location: "locations/attic".to_owned(), ..adjust("HAT", -1) };
     let refusal = warehouse.staff().adjust_stock(request).await.unwrap_err();
     assert_eq!(status::reason(&refusal).as_deref(), Some("STOCK_BELOW_RESERVED"));
-    let locations = warehouse.staff().list_locations(pb::ListLocationsRequest::default()).await.unwrap().into_inner().locations;
-    assert_eq!(locations.iter().map(|one| one.name.as_str()).collect::<Vec<_>>(), ["locations/default", "locations/attic"]);
+    let locations = warehouse
+        .staff()
+        .list_locations(pb::ListLocationsRequest::default())
+        .await
+        .unwrap()
+        .into_inner()
+        .locations;
+    assert_eq!(
+        locations.iter().map(|one| one.name.as_str()).collect::<Vec<_>>(),
+        ["locations/default", "locations/attic"]
+    );
     warehouse.balances().await;
 }
 
@@ -99,15 +118,32 @@ async fn stock_is_listed_page_by_page_and_read_in_bulk() {
     let mut staff = warehouse.staff();
     let request = pb::ListStockRequest { page_size: 2, ..Default::default() };
     let first = staff.list_stock(request.clone()).await.unwrap().into_inner();
-    let second = staff.list_stock(pb::ListStockRequest { page_token: first.next_page_token.clone(), ..request }).await.unwrap().into_inner();
+    let second = staff
+        .list_stock(pb::ListStockRequest { page_token: first.next_page_token.clone(), ..request })
+        .await
+        .unwrap()
+        .into_inner();
     let skus: Vec<_> = first.stock.iter().chain(&second.stock).map(|stock| stock.sku.as_str()).collect();
     assert_eq!(skus, ["B", "a", "c"]);
     assert_eq!(second.next_page_token, "");
 
     let wanted = ["c", "GHOST", "a"].map(String::from).to_vec();
-    let found = warehouse.anyone().batch_get_stock(pb::BatchGetStockRequest { skus: wanted }).await.unwrap().into_inner().stock;
-    assert_eq!(found.iter().map(|stock| (stock.sku.as_str(), stock.available)).collect::<Vec<_>>(), [("c", 3), ("a", 1)]);
-    let refusal = warehouse.anyone().get_stock(pb::GetStockRequest { name: "stock/GHOST".to_owned() }).await.unwrap_err();
+    let found = warehouse
+        .anyone()
+        .batch_get_stock(pb::BatchGetStockRequest { skus: wanted })
+        .await
+        .unwrap()
+        .into_inner()
+        .stock;
+    assert_eq!(
+        found.iter().map(|stock| (stock.sku.as_str(), stock.available)).collect::<Vec<_>>(),
+        [("c", 3), ("a", 1)]
+    );
+    let refusal = warehouse
+        .anyone()
+        .get_stock(pb::GetStockRequest { name: "stock/GHOST".to_owned() })
+        .await
+        .unwrap_err();
     assert_eq!(status::reason(&refusal).as_deref(), Some("STOCK_NOT_FOUND"));
 }
 

@@ -85,7 +85,8 @@ impl Warehouse {
 
     /// Announces an event as order does, and waits until inventory has applied it.
     pub(crate) async fn announce<E: Event>(&self, order: &str, event: &E) -> Uuid {
-        let id = self.orders.write(async |tx| outbox::append(tx, order, event).await).await.expect("announced");
+        let id =
+            self.orders.write(async |tx| outbox::append(tx, order, event).await).await.expect("announced");
         self.published(id).await;
         id
     }
@@ -123,7 +124,13 @@ impl Warehouse {
 
     /// Everything inventory's own tables must hold.
     pub(crate) async fn balances(&self) {
-        let findings = self.books().check_invariants(CheckInvariantsRequest {}).await.expect("checked").into_inner().findings;
+        let findings = self
+            .books()
+            .check_invariants(CheckInvariantsRequest {})
+            .await
+            .expect("checked")
+            .into_inner()
+            .findings;
         assert!(findings.len() >= 4, "{findings:?}");
         for finding in findings {
             assert!(finding.offenders.is_empty(), "{finding:?}");
@@ -139,7 +146,10 @@ impl Warehouse {
     pub(crate) async fn movements(&self, reference: &str) -> Vec<(pb::movement::Kind, i64, i64)> {
         let request = pb::ListMovementsRequest { reference: reference.to_owned(), ..Default::default() };
         let movements = self.staff().list_movements(request).await.expect("movements").into_inner().movements;
-        movements.iter().map(|movement| (movement.kind(), movement.on_hand_delta, movement.reserved_delta)).collect()
+        movements
+            .iter()
+            .map(|movement| (movement.kind(), movement.on_hand_delta, movement.reserved_delta))
+            .collect()
     }
 }
 

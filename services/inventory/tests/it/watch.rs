@@ -7,7 +7,8 @@ use super::support::{Warehouse, an_order, receive, reserve};
 async fn a_watcher_sees_stock_as_it_is_and_then_each_change() {
     let warehouse = Warehouse::with(&[("HAT", 5)]).await;
     let skus = ["HAT", "NEW"].map(String::from).to_vec();
-    let mut stream = warehouse.anyone().watch_stock(pb::WatchStockRequest { skus }).await.unwrap().into_inner();
+    let mut stream =
+        warehouse.anyone().watch_stock(pb::WatchStockRequest { skus }).await.unwrap().into_inner();
     let mut next = async || {
         let next = tokio::time::timeout(std::time::Duration::from_secs(10), stream.message()).await;
         let stock = next.expect("a change in time").unwrap().expect("a change");
