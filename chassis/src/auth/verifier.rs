@@ -70,7 +70,9 @@ impl Verifier {
         if policy.has_ended(&claims.sid, claims.iat) || policy.has_ended(&claims.sub, claims.iat) {
             return Err(TokenError::Revoked);
         }
-        let permissions = policy.permissions(&claims.roles);
+        let lost = |role: &String| policy.has_ended(&format!("{} {role}", claims.sub), claims.iat);
+        let roles: Vec<String> = claims.roles.iter().filter(|role| !lost(role)).cloned().collect();
+        let permissions = policy.permissions(&roles);
         Ok(Caller::person(claims.sub, Some(claims.sid), permissions))
     }
 }
