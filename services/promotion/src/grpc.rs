@@ -2,6 +2,8 @@
 
 mod convert;
 
+use std::time::Instant;
+
 use chassis::caller::{self, Caller};
 use chassis::once::{Key, once};
 use chassis::page::Page;
@@ -49,12 +51,12 @@ impl PromotionService for Service {
         let (caller, request) = caller::of(request)?;
         let code = code("coupon_code", &request.coupon_code)?;
         let (lines, subtotal) = priced(&request.lines)?;
-        self.guesses.check(&caller)?;
+        self.guesses.check(&caller, Instant::now())?;
         let customer = buyer(&caller, &request.customer);
         // Limits are kept when a coupon is used; what is told before may be a moment old.
         let told = service::evaluate(self.db.reader(), &code, customer, &lines, subtotal).await;
         if matches!(told, Err(Error::CouponNotFound)) {
-            self.guesses.count(&caller);
+            self.guesses.count(&caller, Instant::now());
         }
         let (coupon, discount) = told?;
         Ok(Response::new(pb::EvaluateDiscountsResponse {

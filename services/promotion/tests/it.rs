@@ -1,1 +1,10 @@
-//! The promotion service through its own gRPC client.
+//! Promotion through its own front door.
+mod it {
+    mod coupons;
+    mod evaluate;
+    mod orders;
+    mod race;
+    mod recommend;
+    mod redeem;
+    mod support;
+}
