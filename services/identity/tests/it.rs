@@ -1,1 +1,13 @@
-//! The identity service through its own gRPC client.
+//! Identity through its own front door.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+mod it {
+    mod access;
+    mod accounts;
+    mod addresses;
+    mod registering;
+    mod roles;
+    mod sessions;
+    mod sign_in;
+    mod support;
+}
