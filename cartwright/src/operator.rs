@@ -54,7 +54,7 @@ impl Operator {
             Access::Public | Access::Guest | Access::User | Access::Internal => None,
         });
         let permissions: BTreeSet<String> = rules.chain(BEYOND.map(String::from)).collect();
-        let caller = Caller::person("operators/cli".into(), None, permissions);
+        let caller = Caller::person("operators/cli", None, permissions);
         Ok(Operator { keys, settings: settings.clone(), caller })
     }
 

@@ -75,15 +75,14 @@ impl Serve {
     /// Serves until SIGTERM or Ctrl-C, or until a service fails.
     pub(crate) async fn run(self) -> anyhow::Result<()> {
         let started = Instant::now();
-        let running = self.start().await?;
-        tokio::spawn(host::cancel_on_signal(running.process.shutdown.clone()));
-        let shutdown = running.process.shutdown.clone();
-        let mut services = std::pin::pin!(running.services);
+        let Running { process, addresses, mut services } = self.start().await?;
+        let shutdown = process.shutdown.clone();
+        task::spawn("signals", host::cancel_on_signal(shutdown.clone()));
         tokio::select! {
             ended = &mut services => ended?,
-            ready = ready(&running.process) => {
+            ready = ready(&process) => {
                 ready?;
-                running.welcome(&self, started.elapsed()).await?;
+                self.welcome(&addresses, started.elapsed()).await?;
                 services.await?;
             }
         }
@@ -119,7 +118,7 @@ impl Serve {
         let all = services.into_iter().map(move |service| {
             let shutdown = shutdown.clone();
             // One that fails takes the others down in good order: a shop without orders is no shop.
-            tokio::spawn(async move {
+            task::spawn("service", async move {
                 let ended = service.await;
                 shutdown.cancel();
                 ended
@@ -133,7 +132,7 @@ impl Serve {
                 anyhow::Ok(())
             })
             .boxed();
-        process.serve_probes(probes)?;
+        process.serve_probes(&probes)?;
         Ok(Running { process, addresses, services })
     }
 }
@@ -172,22 +171,22 @@ async fn ready(process: &Process) -> anyhow::Result<()> {
     Ok(())
 }
 
-impl Running {
+impl Serve {
     /// Says where to look, and gives an empty shop its first administrator and products.
-    async fn welcome(&self, serve: &Serve, took: Duration) -> anyhow::Result<()> {
+    async fn welcome(&self, addresses: &Addresses, took: Duration) -> anyhow::Result<()> {
         println!("Cartwright is ready after {} ms.", took.as_millis());
-        println!("  shop, grpc-web and gRPC  {}", self.addresses.edge);
-        println!("  metrics and health       {}/metrics  {}/health", self.addresses.probes, self.addresses.probes);
-        for (noun, address) in &self.addresses.services {
+        println!("  shop, grpc-web and gRPC  {}", addresses.edge);
+        println!("  metrics and health       {}/metrics  {}/health", addresses.probes, addresses.probes);
+        for (noun, address) in &addresses.services {
             println!("  {noun:<24} {address}");
         }
-        let db = host::open::<identity::Migrator>("identity", &serve.settings).await?;
+        let db = host::open::<identity::Migrator>("identity", &self.settings).await?;
         if let Some(admin) = identity::create_first_admin(&db, FIRST_ADMIN).await.context("making the first administrator")? {
             println!("  administrator            {} with password {}  (shown this once)", admin.email, admin.password);
         }
         db.close().await?;
-        if serve.sample {
-            sample::fill(&serve.settings).await.context("filling the shop with samples")?;
+        if self.sample {
+            sample::fill(&self.settings).await.context("filling the shop with samples")?;
         }
         Ok(())
     }
@@ -217,7 +216,7 @@ impl Temporary {
         serve.settings = settings.clone();
         let running = serve.start().await?;
         let shutdown = running.process.shutdown.clone();
-        let ended = tokio::spawn(running.services);
+        let ended = task::spawn("shop", running.services);
         ready(&running.process).await?;
         Ok(Temporary { shutdown, ended })
     }

@@ -15,7 +15,7 @@ use crate::{
     client,
     config::{self, Listen, NOUNS, Settings},
     db::Db,
-    health,
+    health, task,
 };
 
 mod access;
@@ -29,7 +29,7 @@ pub use main::{Stateless, cancel_on_signal, install_crypto, main};
 pub const OPERATOR: &str = "operator";
 
 /// Everyone who signs internal tokens: the services, the gateway, and the operator's tools.
-pub(crate) fn signers() -> Vec<&'static str> {
+pub fn signers() -> Vec<&'static str> {
     NOUNS.iter().copied().chain(["gateway", OPERATOR]).collect()
 }
 
@@ -108,7 +108,8 @@ impl Host {
         if let Some(channel) = channels.get(noun) {
             return Ok(channel.clone());
         }
-        let channel = client::Channel::new(&self.keys, noun, &self.peer_url(noun))?;
+        let limit = self.settings.peer_in_flight_max;
+        let channel = client::Channel::bounded(&self.keys, noun, &self.peer_url(noun), limit)?;
         channels.insert(noun, channel.clone());
         Ok(channel)
     }
@@ -242,8 +243,8 @@ impl Process {
     }
 
     /// Serves /metrics and the probes for the whole process until shutdown.
-    pub async fn serve_probes(&self, listener: TcpListener) -> Result<(), Error> {
-        health::serve(ready(&listener)?, self.health.clone(), self.shutdown.clone()).await;
+    pub fn serve_probes(&self, listener: &TcpListener) -> Result<(), Error> {
+        task::spawn("probes", health::serve(ready(listener)?, self.health.clone(), self.shutdown.clone()));
         Ok(())
     }
 }
