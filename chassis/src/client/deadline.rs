@@ -11,19 +11,11 @@ pub(super) const HEADER: &str = "grpc-timeout";
 
 /// For methods outside our contract, such as health checks.
 const UNDECLARED: Duration = Duration::from_secs(5);
-const UNITS: [(&str, u64); 6] = [
-    ("H", 3_600_000_000_000),
-    ("M", 60_000_000_000),
-    ("S", 1_000_000_000),
-    ("m", 1_000_000),
-    ("u", 1_000),
-    ("n", 1),
-];
 
 /// The time this call gets. A tenth of our caller's time is kept back for the answer's way home.
 pub(super) fn allowed(policy: Option<&MethodPolicy>, headers: &HeaderMap) -> Duration {
     let declared = policy.map_or(UNDECLARED, |policy| policy.deadline);
-    let asked = headers.get(HEADER).and_then(parse).unwrap_or(declared);
+    let asked = headers.get(HEADER).and_then(crate::deadline::asked).unwrap_or(declared);
     let left = remaining().map_or(declared, |left| left - left / 10);
     declared.min(asked).min(left)
 }
@@ -44,28 +36,19 @@ pub(super) fn header(span: Duration) -> HeaderValue {
     HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("5S"))
 }
 
-fn parse(value: &HeaderValue) -> Option<Duration> {
-    let text = value.to_str().ok()?;
-    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-    let nanos = UNITS.iter().find(|(name, _)| *name == unit)?.1;
-    if digits.is_empty() || digits.len() > 8 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
-    }
-    Some(Duration::from_nanos(digits.parse::<u64>().ok()?.saturating_mul(nanos)))
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
     use tokio::time::Instant;
 
     use super::*;
+    use crate::deadline::asked;
 
     proptest! {
         #[test]
         fn a_header_says_the_time_it_was_made_from(micros in 1u64..100_000_000_000) {
             let span = Duration::from_micros(micros);
-            let read = parse(&header(span)).unwrap();
+            let read = asked(&header(span)).unwrap();
             prop_assert!(read <= span && span - read < Duration::from_millis(1).max(span / 1000));
         }
 
@@ -74,7 +57,7 @@ mod tests {
             if let Ok(value) = HeaderValue::try_from(&text) {
                 let sound = text.len() >= 2 && text.len() <= 9 && text.ends_with(['H', 'M', 'S', 'm', 'u', 'n'])
                     && text[..text.len() - 1].bytes().all(|byte| byte.is_ascii_digit());
-                prop_assert_eq!(parse(&value).is_some(), sound);
+                prop_assert_eq!(asked(&value).is_some(), sound);
             }
         }
     }
