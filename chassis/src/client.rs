@@ -29,8 +29,10 @@ use crate::auth::Keyring;
 use crate::caller::Caller;
 use crate::{Error, policy, status};
 
-/// Calls under way to one peer, so that a slow one does not take every task of ours with it.
-const IN_FLIGHT_MAX: usize = 64;
+/// Calls under way to one peer where nobody says otherwise.
+const IN_FLIGHT_MAX: u16 = 256;
+/// Streams open to one peer. They are counted apart: they last, and calls must not wait for their end.
+const STREAMS_MAX: u16 = 512;
 /// How long a call waits for its place among them.
 const QUEUE_MAX: Duration = Duration::from_secs(1);
 
@@ -49,6 +51,7 @@ struct Inner {
     tokens: Tokens,
     peers: Peers,
     places: Arc<Semaphore>,
+    streams: Arc<Semaphore>,
 }
 
 /// The person a call is made for.
@@ -71,11 +74,17 @@ impl Channel {
     /// A channel to `noun` at `urls`, one or several separated by commas. It connects when first used, and again
     /// whenever the connection is lost.
     pub fn new(keys: &Keyring, noun: &str, urls: &str) -> Result<Channel, Error> {
+        Channel::bounded(keys, noun, urls, IN_FLIGHT_MAX)
+    }
+
+    /// The same, with so many calls under way at most: a slow peer must not take every task of ours with it.
+    pub fn bounded(keys: &Keyring, noun: &str, urls: &str, in_flight_max: u16) -> Result<Channel, Error> {
         let inner = Inner {
             noun: noun.to_owned(),
             tokens: Tokens::new(keys),
             peers: Peers::new(urls)?,
-            places: Arc::new(Semaphore::new(IN_FLIGHT_MAX)),
+            places: Arc::new(Semaphore::new(in_flight_max.into())),
+            streams: Arc::new(Semaphore::new(STREAMS_MAX.into())),
         };
         Ok(Channel { inner: Arc::new(inner) })
     }
@@ -142,7 +151,8 @@ impl Inner {
         if allowed.is_zero() {
             return Err(too_late());
         }
-        let place = self.place(until).await?;
+        let places = if streaming { &self.streams } else { &self.places };
+        let place = self.place(places, until).await?;
         let (peer, permit) = self.peers.pick(Instant::now()).map_err(|wait| self.down(wait))?;
 
         let subject = request.extensions_mut().remove::<Subject>();
@@ -172,15 +182,13 @@ impl Inner {
             permit.failed(false, now);
         }
         let answer = result?;
-        if streaming {
-            return Ok(answer);
-        }
+        let until = (!streaming).then_some(until);
         Ok(answer.map(|body| tonic::body::Body::new(Bounded::new(body, until, place))))
     }
 
-    async fn place(&self, until: Instant) -> Result<OwnedSemaphorePermit, Status> {
+    async fn place(&self, places: &Arc<Semaphore>, until: Instant) -> Result<OwnedSemaphorePermit, Status> {
         let wait = QUEUE_MAX.min(until.saturating_duration_since(Instant::now()));
-        match timeout(wait, Arc::clone(&self.places).acquire_owned()).await {
+        match timeout(wait, Arc::clone(places).acquire_owned()).await {
             Ok(Ok(place)) => Ok(place),
             Ok(Err(_)) | Err(_) => {
                 let message = format!("too many calls to {} are under way", self.noun);

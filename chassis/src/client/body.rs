@@ -1,4 +1,4 @@
-//! The answer's body, under the call's deadline and holding its place in the bulkhead until it is read.
+//! The answer's body, holding its place in the bulkhead until it is read; that of a call, under its deadline.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -11,13 +11,17 @@ use tonic::Status;
 
 pub(super) struct Bounded {
     inner: tonic::body::Body,
-    deadline: Pin<Box<Sleep>>,
+    deadline: Option<Pin<Box<Sleep>>>,
     place: Option<OwnedSemaphorePermit>,
 }
 
 impl Bounded {
-    pub(super) fn new(inner: tonic::body::Body, deadline: Instant, place: OwnedSemaphorePermit) -> Bounded {
-        Bounded { inner, deadline: Box::pin(sleep_until(deadline)), place: Some(place) }
+    pub(super) fn new(
+        inner: tonic::body::Body,
+        deadline: Option<Instant>,
+        place: OwnedSemaphorePermit,
+    ) -> Bounded {
+        Bounded { inner, deadline: deadline.map(|at| Box::pin(sleep_until(at))), place: Some(place) }
     }
 }
 
@@ -35,9 +39,9 @@ impl Body for Bounded {
             }
             return Poll::Ready(frame);
         }
-        match self.deadline.as_mut().poll(context) {
-            Poll::Ready(()) => Poll::Ready(Some(Err(super::too_late()))),
-            Poll::Pending => Poll::Pending,
+        match self.deadline.as_mut().map(|deadline| deadline.as_mut().poll(context)) {
+            Some(Poll::Ready(())) => Poll::Ready(Some(Err(super::too_late()))),
+            Some(Poll::Pending) | None => Poll::Pending,
         }
     }
 

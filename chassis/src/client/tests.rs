@@ -6,13 +6,13 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use contract::inventory::v1::GetStockRequest;
 use contract::inventory::v1::inventory_service_client::InventoryServiceClient;
+use contract::inventory::v1::{GetStockRequest, Stock, WatchStockRequest};
 use tokio::time::Instant;
 use tonic::{Code, Status};
 
 use self::peer::{Peer, Reply};
-use super::{Channel, IN_FLIGHT_MAX, as_subject};
+use super::{Channel, STREAMS_MAX, as_subject};
 use crate::auth::{AccessPolicies, Keyring, Verifier};
 use crate::caller::Caller;
 use crate::{deadline, status};
@@ -179,14 +179,15 @@ async fn endpoints_may_change_under_way() {
 #[tokio::test]
 async fn a_slow_peer_does_not_take_more_than_its_places() {
     let peer = Peer::start(Reply::Hang);
-    let channel = channel(&peer.url());
-    let slow: Vec<_> = (0..IN_FLIGHT_MAX)
+    const PLACES: u16 = 8;
+    let channel = Channel::bounded(&keys("order"), "inventory", &peer.url(), PLACES).unwrap();
+    let slow: Vec<_> = (0..PLACES)
         .map(|_| {
             let channel = channel.clone();
             tokio::spawn(async move { ask(&channel).await })
         })
         .collect();
-    while peer.calls().len() < IN_FLIGHT_MAX {
+    while peer.calls().len() < PLACES.into() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     let refused = ask(&channel).await.unwrap_err();
@@ -202,17 +203,31 @@ async fn a_slow_peer_does_not_take_more_than_its_places() {
 }
 
 #[tokio::test]
-async fn a_stream_outlives_the_deadline_and_holds_no_place() {
-    use contract::inventory::v1::WatchStockRequest;
-
+async fn a_stream_outlives_the_deadline_and_takes_no_place_of_calls() {
     let peer = Peer::start(Reply::HangInBody);
-    let channel = channel(&peer.url());
-    let mut client = InventoryServiceClient::new(channel.clone());
-    let request = WatchStockRequest { ..Default::default() };
+    let channel = Channel::bounded(&keys("order"), "inventory", &peer.url(), 1).unwrap();
     let at = Instant::now() + Duration::from_millis(300);
-    let mut stream = deadline::scope(at, client.watch_stock(request)).await.unwrap().into_inner();
+    let mut stream = deadline::scope(at, watch(&channel)).await.unwrap();
     assert!(!peer.calls()[0].contains_key("grpc-timeout"));
     let silent = tokio::time::timeout(Duration::from_millis(600), stream.message()).await;
     assert!(silent.is_err(), "still open");
-    assert_eq!(channel.inner.places.available_permits(), IN_FLIGHT_MAX);
+    peer.reply_with(Reply::Fine);
+    ask(&channel).await.unwrap();
+}
+
+#[tokio::test]
+async fn streams_are_bounded_too_and_give_their_places_back() {
+    let peer = Peer::start(Reply::HangInBody);
+    let channel = channel(&peer.url());
+    let all = usize::from(STREAMS_MAX);
+    let mut streams = futures::future::try_join_all((0..all).map(|_| watch(&channel))).await.unwrap();
+    let refused = watch(&channel).await.unwrap_err();
+    assert_eq!(status::reason(&refused).as_deref(), Some("PEER_BUSY"));
+    streams.pop();
+    watch(&channel).await.unwrap();
+}
+
+async fn watch(channel: &Channel) -> Result<tonic::Streaming<Stock>, Status> {
+    let request = WatchStockRequest { ..Default::default() };
+    Ok(InventoryServiceClient::new(channel.clone()).watch_stock(request).await?.into_inner())
 }

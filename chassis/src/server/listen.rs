@@ -24,7 +24,9 @@ const KEEPALIVE_PATIENCE: Duration = Duration::from_secs(10);
 const AGE_MAX: Duration = Duration::from_secs(600);
 /// After a failed accept, most likely for want of file descriptors.
 const PAUSE: Duration = Duration::from_millis(100);
-const STREAMS_MAX: u32 = 200;
+/// All that one peer has under way here shares its one connection: more than its own bounds let through must fit, or
+/// its calls would wait behind streams that do not end.
+const STREAMS_MAX: u32 = 1024 + 256;
 const HEADER_BYTES_MAX: u32 = 16 * 1024;
 
 /// Serves until shutdown, then until the last connection has ended. Calls on a connection that closes have `grace` to
