@@ -66,7 +66,7 @@ impl Handle<OrderReturned> for Service {
         }
         if event.imported {
             let at = time(event.return_time.as_ref())?;
-            return Ok(service::import_refund(tx, &payment, &event.r#return, amount, at).await?);
+            return imported(service::import_refund(tx, &payment, &event.r#return, amount, at).await);
         }
         Ok(service::refund_return(tx, &payment, &event.r#return, amount).await?)
     }
@@ -92,7 +92,15 @@ impl Handle<OrderImported> for Service {
             channel_reference: event.external_id,
             ..intended
         };
-        Ok(service::import(tx, &payment).await?)
+        imported(service::import(tx, &payment).await)
+    }
+}
+
+/// What was refused of the past will be refused again.
+fn imported(result: Result<(), crate::error::Error>) -> Result<(), Error> {
+    match result {
+        Err(crate::error::Error::Refused(refusal)) => Err(Error::poison(refusal.to_string())),
+        other => Ok(other?),
     }
 }
 

@@ -30,10 +30,7 @@ fn asked<M: Message + Name>(request: Request<M>) -> Result<(Caller, M), Status> 
 /// Whose key a request id is. A service that asks is one caller, whomever it serves: resumed after a crash it asks again
 /// for itself.
 fn author(caller: &Caller) -> Caller {
-    match caller.service() {
-        Some(service) if service != "gateway" => Caller::service_named(service),
-        _ => caller.clone(),
-    }
+    service::peer(caller).map_or_else(|| caller.clone(), Caller::service_named)
 }
 
 #[tonic::async_trait]
@@ -168,7 +165,7 @@ impl Service {
     async fn visible(&self, caller: &Caller, id: chassis::id::Id<Payment>) -> Result<Payment, Error> {
         let found = payments::find(self.db.writer(), id).await?;
         let may = |payment: &Payment| {
-            caller.service().is_some_and(|service| service != "gateway")
+            service::peer(caller).is_some()
                 || caller.may("payment.read.any")
                 || caller.subject_if_any() == Some(payment.customer.as_str())
         };

@@ -25,21 +25,20 @@ type Answer<T> = Result<Response<T>, Status>;
 /// How many ideas there are where the caller does not say.
 const IDEAS: u64 = 6;
 
+/// The service that calls, for itself or for the person it serves. The gateway only passes calls on.
+pub(crate) fn peer(caller: &Caller) -> Option<&str> {
+    caller.service().filter(|service| *service != "gateway")
+}
+
 /// Whose key a request id is. A service that asks is one caller, whomever it serves: resumed after a crash it asks again
 /// for itself.
 fn author(caller: &Caller) -> Caller {
-    match caller.service() {
-        Some(service) if service != "gateway" => Caller::service_named(service),
-        _ => caller.clone(),
-    }
+    peer(caller).map_or_else(|| caller.clone(), Caller::service_named)
 }
 
 /// Who buys: a service says it, anybody else is it.
 fn buyer<'a>(caller: &'a Caller, named: &'a str) -> Option<&'a str> {
-    match caller.service() {
-        Some(service) if service != "gateway" && !named.is_empty() => Some(named),
-        _ => caller.subject_if_any(),
-    }
+    if peer(caller).is_some() && !named.is_empty() { Some(named) } else { caller.subject_if_any() }
 }
 
 #[tonic::async_trait]

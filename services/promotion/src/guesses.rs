@@ -8,6 +8,8 @@ use chassis::caller::Caller;
 use chassis::status;
 use tonic::Status;
 
+use crate::grpc;
+
 const WINDOW: Duration = Duration::from_secs(60);
 /// Callers remembered at once. Beyond that those whose minute is over are forgotten first, then all.
 const CALLERS_MAX: usize = 10_000;
@@ -67,8 +69,7 @@ impl Guesses {
 }
 
 fn key(caller: &Caller) -> Option<String> {
-    let for_itself =
-        caller.subject_if_any().is_none() && caller.service().is_some_and(|service| service != "gateway");
+    let for_itself = caller.subject_if_any().is_none() && grpc::peer(caller).is_some();
     (!for_itself).then(|| caller.key())
 }
 

@@ -21,10 +21,8 @@ impl MigratorTrait for Migrator {
 
 /// Runs statements that read the same on both databases but for two type names. Names sort by bytes on both.
 async fn run(manager: &SchemaManager<'_>, statements: &[&str]) -> Result<(), DbErr> {
-    let (uuid, name) = match manager.get_database_backend() {
-        DatabaseBackend::Postgres => ("UUID", "TEXT COLLATE \"C\""),
-        _ => ("BLOB", "TEXT"),
-    };
+    let postgres = manager.get_database_backend() == DatabaseBackend::Postgres;
+    let (uuid, name) = if postgres { ("UUID", "TEXT COLLATE \"C\"") } else { ("BLOB", "TEXT") };
     for statement in statements {
         let statement = statement.replace("{uuid}", uuid).replace("{name}", name);
         manager.get_connection().execute_unprepared(&statement).await?;

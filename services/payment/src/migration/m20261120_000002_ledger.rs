@@ -102,10 +102,8 @@ const POSTGRES: &[&str] = &[
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         super::run(manager, TABLES).await?;
-        let guards = match manager.get_database_backend() {
-            DatabaseBackend::Postgres => POSTGRES,
-            _ => SQLITE,
-        };
+        let postgres = manager.get_database_backend() == DatabaseBackend::Postgres;
+        let guards = if postgres { POSTGRES } else { SQLITE };
         for guard in guards {
             manager.get_connection().execute_unprepared(guard).await?;
         }

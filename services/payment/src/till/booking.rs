@@ -219,3 +219,58 @@ async fn fail(tx: &DatabaseTransaction, payment: &Payment, stage: &str, reason: 
     outbox::append(tx, &payment.id.name(), &event).await?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use chassis::money::Money;
+
+    use super::*;
+
+    fn taken(state: State, goal: Goal, attempts: i64) -> Leased<Payment> {
+        let amount = Money::parse("10", "GBP".parse().expect("a currency")).expect("an amount");
+        let intended = Payment::intended("orders/1", "users/1", "sandbox", amount, Timestamp::from_micros(0));
+        Leased { row: Payment { state, goal, ..intended }, fence: 1, attempts }
+    }
+
+    fn refused() -> Said {
+        Said::Outcome(Outcome::Refused("NO".to_owned()))
+    }
+
+    #[test]
+    fn a_capture_that_is_refused_for_good_is_left_to_an_operator() {
+        let now = Timestamp::from_micros(0);
+        let again = follows(&taken(State::Authorized, Goal::Capture, 1), Need::Capture, refused(), now);
+        assert!(matches!((again.next, again.failed), (Next::Later, None)));
+        let last =
+            follows(&taken(State::Authorized, Goal::Capture, REFUSALS_MAX), Need::Capture, refused(), now);
+        assert!(matches!((last.next, last.failed), (Next::Never, Some(("capture", _)))));
+        assert_eq!(last.payment.state, State::Authorized);
+    }
+
+    #[test]
+    fn a_void_that_is_refused_asks_whether_the_money_was_taken() {
+        let refused = follows(
+            &taken(State::Authorized, Goal::GiveUp, 1),
+            Need::Void,
+            refused(),
+            Timestamp::from_micros(0),
+        );
+        assert_eq!(refused.payment.need(), Need::CaptureOutcome);
+        let never = taken(State::Authorized, Goal::GiveUp, 1);
+        let never = follows(&never, Need::CaptureOutcome, Said::Nothing, Timestamp::from_micros(0));
+        assert_eq!(never.payment.need(), Need::Void);
+    }
+
+    #[test]
+    fn an_authorization_that_never_arrived_is_forgotten_only_after_a_while() {
+        let (pending, soon) = (taken(State::Pending, Goal::Authorize, 5), Timestamp::from_micros(1_000_000));
+        assert_eq!(follows(&pending, Need::Promise, Said::Nothing, soon).payment.goal, Goal::Authorize);
+        let later = Timestamp::from_micros(0).plus(FORGOTTEN_AFTER * 2);
+        assert_eq!(follows(&pending, Need::Promise, Said::Nothing, later).payment.goal, Goal::GiveUp);
+    }
+
+    #[test]
+    fn waiting_grows_to_a_minute() {
+        assert_eq!([1, 2, 3, 50].map(|attempts| wait(attempts).as_millis()), [500, 1000, 2000, 60_000]);
+    }
+}

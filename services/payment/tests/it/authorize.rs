@@ -2,6 +2,7 @@
 use contract::payment::v1 as pb;
 use contract::payment::v1::payment::State;
 use futures::future::join_all;
+use sea_orm::Statement;
 use tonic::Code;
 
 use super::support::{ANN, Shop, an_order, gbp, money, pay, refused};
@@ -134,4 +135,21 @@ async fn currencies_have_their_own_decimals() {
     let payment = shop.order().authorize_payment(asked).await.unwrap().into_inner();
     assert_eq!(payment.amount, money("JPY", 4000));
     assert_eq!(shop.count("SELECT amount_minor FROM payments").await, 4000);
+}
+
+#[tokio::test]
+async fn an_intent_that_nobody_asks_for_again_is_given_up_at_the_channel_too() {
+    let shop = Shop::open().await;
+    let asked = pay(&an_order(), "tok_unavailable_once");
+    refused(shop.order().authorize_payment(asked.clone()).await, Code::Unavailable, "CHANNEL_UNAVAILABLE");
+    let long_ago = Statement::from_string(
+        shop.db.backend(),
+        "UPDATE payments SET create_time = create_time - 600000000",
+    );
+    shop.db.execute(long_ago).await.unwrap();
+    shop.until_order(&asked.order, State::Voided).await;
+    refused(shop.order().authorize_payment(asked).await, Code::FailedPrecondition, "PAYMENT_VOIDED");
+    let refusal = shop.row("SELECT refusal FROM sandbox_calls WHERE kind = 'AUTHORIZE'").await.unwrap();
+    assert_eq!(refusal.try_get_by_index::<String>(0).unwrap(), "ALREADY_VOIDED");
+    shop.balances().await;
 }

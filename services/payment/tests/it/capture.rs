@@ -88,3 +88,25 @@ async fn what_was_declined_cannot_be_taken() {
         "PAYMENT_NOT_AUTHORIZED",
     );
 }
+
+#[tokio::test]
+async fn two_replicas_ask_the_channel_once() {
+    let shop = Shop::open().await;
+    let replica = shop.host.process().host("payment");
+    replica.serve(payment::serve(replica.host(), payment::Config::default()));
+    let mut payments = Vec::new();
+    for _ in 0..10 {
+        payments.push(shop.authorized("tok_visa").await);
+    }
+    join_all(payments.iter().map(async |payment| shop.announce(&payment.order, &confirmed(payment)).await))
+        .await;
+    for payment in &payments {
+        shop.until(payment, State::Captured).await;
+        assert_eq!(shop.announced::<pb::PaymentCaptured>(payment).await.len(), 1);
+    }
+    assert_eq!(
+        shop.count("SELECT CAST(SUM(tries) AS BIGINT) FROM sandbox_calls WHERE kind = 'CAPTURE'").await,
+        10
+    );
+    shop.balances().await;
+}

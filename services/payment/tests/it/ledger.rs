@@ -89,5 +89,5 @@ async fn what_is_written_in_the_ledger_stays() {
 }
 
 fn payment_id(payment: &pb::Payment) -> Uuid {
-    payment.name.trim_start_matches("payments/").parse().unwrap()
+    payment.name.trim_start_matches("payments/").parse().expect("an id")
 }

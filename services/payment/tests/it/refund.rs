@@ -116,6 +116,9 @@ async fn who_may_refund_has_limits() {
     let mut ann = PaymentServiceClient::new(shop.host.as_user(ANN, &["refund.create", "refund.approve"]));
     refused(ann.refund_payment(refund(&payment, 1)).await, Code::PermissionDenied, "OWN_PAYMENT");
 
+    // The order service answers for what it asks, whomever it serves.
+    shop.order_for(ANN).refund_payment(refund(&payment, 1)).await.unwrap();
+
     let dear = shop.dear(600).await;
     shop.finance().refund_payment(refund(&dear, 300)).await.unwrap();
     refused(shop.finance().refund_payment(refund(&dear, 201)).await, Code::PermissionDenied, "REFUND_LIMIT");
@@ -127,7 +130,11 @@ impl Shop {
     async fn dear(&self, pounds: i64) -> pb::Payment {
         let asked = super::support::pay(&super::support::an_order(), "tok_visa");
         let asked = pb::AuthorizePaymentRequest { amount: gbp(pounds), ..asked };
-        let payment = self.order().authorize_payment(asked).await.unwrap().into_inner();
-        self.finance().capture_payment(super::support::capture(&payment)).await.unwrap().into_inner()
+        let payment = self.order().authorize_payment(asked).await.expect("a payment").into_inner();
+        self.finance()
+            .capture_payment(super::support::capture(&payment))
+            .await
+            .expect("a payment")
+            .into_inner()
     }
 }

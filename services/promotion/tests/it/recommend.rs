@@ -19,7 +19,7 @@ fn bought(products: &[&str]) -> OrderConfirmed {
 
 async fn ideas(shop: &Shop, product: &str, page_size: i32) -> Vec<String> {
     let request = pb::GetRecommendationsRequest { product: product.to_owned(), page_size };
-    shop.anyone().get_recommendations(request).await.unwrap().into_inner().products
+    shop.anyone().get_recommendations(request).await.expect("ideas").into_inner().products
 }
 
 #[tokio::test]
