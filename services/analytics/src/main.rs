@@ -1,2 +1,6 @@
 //! Runs the analytics service alone.
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    chassis::main::<analytics::Config, analytics::Migrator, _, _>("analytics", analytics::serve)
+}

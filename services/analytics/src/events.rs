@@ -1,0 +1,110 @@
+//! What analytics hears: sales, what was given back of them, and who is to be forgotten.
+use chassis::consumer::{self, Delivery, Handle};
+use chassis::money::Money;
+use chassis::time::Timestamp;
+use contract::identity::v1::UserErased;
+use contract::order::v1::{EventLine, OrderCancelled, OrderConfirmed, OrderImported, OrderReturned};
+use sea_orm::DatabaseTransaction;
+
+use crate::domain::sale::{Amounts, Line};
+use crate::domain::{Adjustment, Sale};
+use crate::{Service, service};
+
+impl Handle<OrderConfirmed> for Service {
+    async fn handle(&self, tx: &DatabaseTransaction, event: OrderConfirmed, delivery: &Delivery) -> Result<(), consumer::Error> {
+        let total = money(event.total.as_ref())?;
+        let sale = Sale {
+            order: event.order,
+            customer: event.customer,
+            country: event.country,
+            imported: false,
+            amounts: Amounts {
+                gross: money(event.subtotal.as_ref())?,
+                discount: money_or_none(event.discount.as_ref(), total)?,
+                shipping: money_or_none(event.shipping.as_ref(), total)?,
+                total,
+            },
+            lines: lines(event.lines)?,
+            order_time: time(event.order_time.as_ref(), delivery),
+        };
+        Ok(service::sold(tx, &sale).await?)
+    }
+}
+
+impl Handle<OrderImported> for Service {
+    async fn handle(&self, tx: &DatabaseTransaction, event: OrderImported, delivery: &Delivery) -> Result<(), consumer::Error> {
+        let lines = lines(event.lines)?;
+        let sale = Sale {
+            order: event.order,
+            customer: event.customer,
+            country: event.country,
+            imported: true,
+            amounts: Amounts::of_lines(&lines, money(event.total.as_ref())?)
+                .map_err(|error| consumer::Error::poison(error.to_string()))?,
+            lines,
+            order_time: time(event.order_time.as_ref(), delivery),
+        };
+        Ok(service::sold(tx, &sale).await?)
+    }
+}
+
+impl Handle<OrderCancelled> for Service {
+    async fn handle(&self, tx: &DatabaseTransaction, event: OrderCancelled, delivery: &Delivery) -> Result<(), consumer::Error> {
+        if !event.confirmed {
+            // It never was a sale.
+            return Ok(());
+        }
+        let cancellation = Adjustment {
+            cause: event.order.clone(),
+            order: event.order,
+            cancelled: true,
+            refund: money(event.total.as_ref())?,
+            units: 0,
+            adjust_time: delivery.time,
+        };
+        Ok(service::given_back(tx, &cancellation).await?)
+    }
+}
+
+impl Handle<OrderReturned> for Service {
+    async fn handle(&self, tx: &DatabaseTransaction, event: OrderReturned, delivery: &Delivery) -> Result<(), consumer::Error> {
+        let returned = Adjustment {
+            cause: event.r#return,
+            order: event.order,
+            cancelled: false,
+            refund: money(event.refund.as_ref())?,
+            units: event.lines.iter().map(|line| line.quantity).sum(),
+            adjust_time: time(event.return_time.as_ref(), delivery),
+        };
+        Ok(service::given_back(tx, &returned).await?)
+    }
+}
+
+impl Handle<UserErased> for Service {
+    async fn handle(&self, tx: &DatabaseTransaction, event: UserErased, _: &Delivery) -> Result<(), consumer::Error> {
+        Ok(service::erase(tx, &event.user).await?)
+    }
+}
+
+fn lines(lines: Vec<EventLine>) -> Result<Vec<Line>, consumer::Error> {
+    let line = |line: EventLine| {
+        let price = money(line.unit_price.as_ref())?;
+        Line::new(line.variant, line.sku, line.quantity, price).map_err(|error| consumer::Error::poison(error.to_string()))
+    };
+    lines.into_iter().map(line).collect()
+}
+
+/// An amount that must be there. What is wrong with it will not mend by trying again.
+fn money(amount: Option<&contract::Money>) -> Result<Money, consumer::Error> {
+    let amount = amount.ok_or_else(|| consumer::Error::poison("an amount is missing"))?;
+    Money::try_from(amount).map_err(|error| consumer::Error::poison(format!("an amount {error}")))
+}
+
+fn money_or_none(amount: Option<&contract::Money>, like: Money) -> Result<Money, consumer::Error> {
+    amount.map_or(Ok(Money::zero(like.currency)), |amount| money(Some(amount)))
+}
+
+/// When it happened; when it was told, where nobody said.
+fn time(time: Option<&prost_types::Timestamp>, delivery: &Delivery) -> Timestamp {
+    time.and_then(|time| <Timestamp as TryFrom<_>>::try_from(time).ok()).unwrap_or(delivery.time)
+}

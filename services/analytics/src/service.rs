@@ -1,0 +1,56 @@
+//! What analytics does: each function is one use case, within the transaction of whoever calls it.
+use chassis::outbox;
+use chassis::time::Timestamp;
+use contract::analytics::v1 as pb;
+use sea_orm::DatabaseTransaction;
+
+use crate::domain::behaviour::Kind;
+use crate::domain::{Adjustment, Behaviour, Sale};
+use crate::error::Error;
+use crate::store;
+
+/// Takes a sale in, once.
+pub(crate) async fn sold(tx: &DatabaseTransaction, sale: &Sale) -> Result<(), Error> {
+    if store::sale::insert(tx, sale).await? {
+        store::sale::settle(tx, &sale.order).await?;
+    }
+    Ok(())
+}
+
+/// Takes in, once, what was given back of a sale.
+pub(crate) async fn given_back(tx: &DatabaseTransaction, adjustment: &Adjustment) -> Result<(), Error> {
+    if store::sale::insert_adjustment(tx, adjustment).await? {
+        store::sale::settle(tx, &adjustment.order).await?;
+    }
+    Ok(())
+}
+
+/// Takes in what a visitor did, and tells the rest of the platform. Of those who asked to be forgotten nothing is kept.
+pub(crate) async fn record(tx: &DatabaseTransaction, visitor: &str, behaviours: &[Behaviour]) -> Result<(), Error> {
+    if visitor.starts_with("users/") && store::person::is_erased(tx, visitor).await? {
+        return Ok(());
+    }
+    store::behaviour::insert(tx, visitor, behaviours).await?;
+    let event = |behaviour: &Behaviour| pb::BehaviourRecorded {
+        visitor: visitor.into(),
+        kind: wire_kind(behaviour.kind).into(),
+        product: behaviour.product.clone(),
+    };
+    let events: Vec<_> = behaviours.iter().map(event).collect();
+    outbox::append_many(tx, events.iter().map(|event| (visitor, event))).await?;
+    Ok(())
+}
+
+/// Forgets a user.
+pub(crate) async fn erase(tx: &DatabaseTransaction, user: &str) -> Result<(), Error> {
+    Ok(store::person::erase(tx, user, Timestamp::now()).await?)
+}
+
+const fn wire_kind(kind: Kind) -> pb::behaviour::Kind {
+    match kind {
+        Kind::ViewProduct => pb::behaviour::Kind::ViewProduct,
+        Kind::Search => pb::behaviour::Kind::Search,
+        Kind::AddToCart => pb::behaviour::Kind::AddToCart,
+        Kind::BeginCheckout => pb::behaviour::Kind::BeginCheckout,
+    }
+}
