@@ -1,4 +1,6 @@
 //! The catalog through its own gRPC client.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
+
 #[path = "it/support.rs"]
 mod support;
 

@@ -38,7 +38,7 @@ impl Fields {
     pub(super) fn new() -> Fields {
         let words = TextFieldIndexing::default().set_tokenizer(WORDS).set_index_option(IndexRecordOption::WithFreqs);
         let words = TextOptions::default().set_indexing_options(words);
-        let counted = TextOptions::from(STRING).set_fast("raw");
+        let counted = STRING.set_fast("raw");
         let mut schema: SchemaBuilder = Schema::builder();
         let fields = Fields {
             id: schema.add_text_field("id", STRING | STORED),
