@@ -2,6 +2,7 @@
 
 /// What cart can be told besides what every service can.
 #[derive(clap::Args, Clone, Debug)]
+#[group(skip)] // all of them are flattened into one command
 pub struct Config {
     /// How long, in seconds, nobody changes a cart until it counts as abandoned.
     #[arg(long, env = "CART_ABANDONED_AFTER_SECONDS", default_value_t = 24 * 3600, value_parser = clap::value_parser!(u64).range(1..))]

@@ -3,8 +3,9 @@ use chassis::config::Secret;
 
 /// What notification needs to know beyond what every service does.
 #[derive(clap::Args, Clone, Debug)]
+#[group(skip)] // all of them are flattened into one command
 pub struct Config {
-    /// The mail server, such as smtp://user:secret@host:587?tls=required. Without it mail goes to the development inbox,
+    /// The mail server, such as `smtp://user:secret@host:587?tls=required`. Without it mail goes to the development inbox,
     /// which anybody may read.
     #[arg(long, env = "SMTP_URL", hide_env_values = true)]
     pub smtp_url: Option<Secret>,

@@ -6,6 +6,7 @@ use clap::Args;
 
 /// What an operator can say about orders.
 #[derive(Args, Clone, Debug)]
+#[group(skip)] // all of them are flattened into one command
 pub struct Config {
     /// The tax contained in prices, in 1/100 percent: 2000 is 20 %, as in the United Kingdom.
     #[arg(long, env = "TAX_BASIS_POINTS", default_value_t = 2000, value_parser = clap::value_parser!(i64).range(0..=10_000))]

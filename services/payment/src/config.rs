@@ -2,6 +2,7 @@
 
 /// The settings of the payment service.
 #[derive(clap::Args, Clone, Debug)]
+#[group(skip)] // all of them are flattened into one command
 pub struct Config {
     /// The channels that customers may pay through, separated by commas. `sandbox` moves no money: leave it out where
     /// real customers pay.

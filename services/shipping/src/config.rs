@@ -2,6 +2,7 @@
 
 /// What shipping can be told besides what every service can.
 #[derive(clap::Args, Clone, Debug)]
+#[group(skip)] // all of them are flattened into one command
 pub struct Config {
     /// How often, in milliseconds, paid orders that still lack their shipment are looked for. News of a payment wakes the
     /// search at once; this is for what another replica left behind.
