@@ -31,5 +31,6 @@ export default defineConfig(({ mode }) => ({
     environment: "happy-dom",
     include: ["test/**/*.test.{ts,tsx}"],
     restoreMocks: true,
+    testTimeout: 60_000,
   },
 }));

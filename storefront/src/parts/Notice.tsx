@@ -6,7 +6,7 @@ type Props = { tone?: "bad" | "good" | "plain"; title?: string; children?: React
 
 export function Notice({ tone = "plain", title, children, action }: Props) {
   return (
-    <div className={`notice ${tone}`} role={tone === "bad" ? "alert" : "status"}>
+    <div className={tone === "plain" ? "notice" : `notice ${tone}`} role={tone === "bad" ? "alert" : "status"}>
       <div>
         {title && <strong>{title}</strong>}
         {children && <div>{children}</div>}

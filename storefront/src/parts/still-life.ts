@@ -21,19 +21,19 @@ export function stillLife(seed: string): StillLife {
   const [wall, table, light, ...colours] = pick(PALETTES) as [string, string, string, ...string[]];
   const count = between(2, 4);
   const first = Math.floor(next() * colours.length);
-  const step = 240 / count;
+  const step = 268 / count;
   const vessels = Array.from({ length: count }, (_, index): Vessel => {
     const shape = pick(SHAPES);
-    const width = between(52, 84) * (shape === "bowl" ? 1.35 : 1);
+    const width = between(66, 100) * (shape === "bowl" ? 1.35 : 1);
     const tall = shape === "bottle" || shape === "arch";
-    const height = shape === "sphere" ? width : shape === "bowl" ? width * 0.5 : between(tall ? 120 : 70, tall ? 180 : 112);
-    const x = 80 + step * (index + 0.5) + between(-12, 12);
+    const height = shape === "sphere" ? width : shape === "bowl" ? width * 0.5 : between(tall ? 150 : 88, tall ? 215 : 136);
+    const x = 66 + step * (index + 0.5) + between(-12, 12);
     return { shape, x, width, height, fill: colours[(first + index) % colours.length]! };
   });
   // The tall ones stand behind.
   vessels.sort((one, other) => other.height - one.height);
   const sun = { x: between(90, 310), y: between(80, 150), r: between(44, 78), fill: light };
-  return { wall, table, horizon: between(262, 286), sun, vessels };
+  return { wall, table, horizon: between(268, 292), sun, vessels };
 }
 
 /** Numbers from 0 to 1 that follow from the seed (FNV-1a, then mulberry32). */
