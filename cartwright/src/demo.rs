@@ -31,7 +31,6 @@ pub(crate) struct Demo {
 
 /// How long any single thing in the story may take.
 const PATIENCE: Duration = Duration::from_secs(30);
-const PASSWORD: &str = "correct horse battery staple";
 
 impl Demo {
     /// Tells the story in the shop that runs, or in one of its own. Ends with success only if everything held.
@@ -106,9 +105,10 @@ async fn tell(settings: &Settings, edge: &str) -> anyhow::Result<ExitCode> {
 }
 
 async fn sign_in(customer: &mut Customer, email: &str, teller: &mut Teller) -> anyhow::Result<()> {
+    let password = Id::<Demo>::new().to_string();
     let register = RegisterRequest {
         email: email.into(),
-        password: PASSWORD.into(),
+        password: password.clone(),
         display_name: "Ada".into(),
         ..RegisterRequest::default()
     };
@@ -117,7 +117,7 @@ async fn sign_in(customer: &mut Customer, email: &str, teller: &mut Teller) -> a
     let code = code(customer, email).await?;
     teller.say(format!("The shop mails her a code, {code}, which the development inbox caught."));
     customer.identity().verify_contact(VerifyContactRequest { email: email.into(), code }).await?;
-    let session = customer.identity().login(LoginRequest { email: email.into(), password: PASSWORD.into() }).await?;
+    let session = customer.identity().login(LoginRequest { email: email.into(), password }).await?;
     customer.sign(&session.into_inner().access_token)?;
     teller.say("She proves her address with it and signs in.");
     Ok(())
