@@ -25,7 +25,7 @@ impl Handle<OrderConfirmed> for Service {
         }
         // An order may have been cancelled by now: giving up wins.
         if payment.goal == Goal::Authorize {
-            payments::want(tx, payment.id, Goal::Capture).await?;
+            payments::want(tx, payment.id, Goal::Capture, Timestamp::now()).await?;
         }
         Ok(())
     }

@@ -17,6 +17,8 @@ use crate::store::{ledger, payments, refunds};
 
 /// Who comes to ask the channel when whoever stored the intent does not.
 const ABANDONED_AFTER: Duration = Duration::from_secs(15);
+/// A call that decides something asks the channel itself, at once. The till comes when it does not.
+const HEAD_START: Duration = Duration::from_secs(2);
 
 /// What is asked when an order is to be paid.
 #[derive(Clone, Debug)]
@@ -46,7 +48,7 @@ pub(crate) async fn intend(tx: &DatabaseTransaction, intent: &Intent) -> Result<
 pub(crate) async fn capture(tx: &DatabaseTransaction, id: Id<Payment>) -> Result<Payment, Error> {
     let payment = payments::find(tx, id).await?.ok_or(Error::NotFound)?;
     let Some(goal) = payment.capture()? else { return Ok(payment) };
-    payments::want(tx, id, goal).await?;
+    payments::want(tx, id, goal, Timestamp::now().plus(HEAD_START)).await?;
     Ok(Payment { goal, ..payment })
 }
 
@@ -59,7 +61,7 @@ pub(crate) async fn forestall(tx: &DatabaseTransaction, order: &str) -> Result<b
 pub(crate) async fn void(tx: &DatabaseTransaction, order: &str) -> Result<Payment, Error> {
     let payment = payments::of_order(tx, order).await?.ok_or(Error::NotFound)?;
     let Some(goal) = payment.give_up()? else { return Ok(payment) };
-    payments::want(tx, payment.id, goal).await?;
+    payments::want(tx, payment.id, goal, Timestamp::now().plus(HEAD_START)).await?;
     Ok(Payment { goal, ..payment })
 }
 
@@ -67,7 +69,7 @@ pub(crate) async fn void(tx: &DatabaseTransaction, order: &str) -> Result<Paymen
 pub(crate) async fn cancel(tx: &DatabaseTransaction, payment: &Payment) -> Result<(), Error> {
     match payment.state {
         State::Pending | State::Unknown | State::Authorized => {
-            payments::want(tx, payment.id, Goal::GiveUp).await?
+            payments::want(tx, payment.id, Goal::GiveUp, Timestamp::now()).await?
         }
         State::Captured | State::PartiallyRefunded => refund_rest(tx, payment).await?,
         State::Voided | State::Declined | State::Refunded => {}
@@ -89,7 +91,7 @@ pub(crate) async fn refund_rest(tx: &DatabaseTransaction, payment: &Payment) -> 
         "service:order",
         Timestamp::now(),
     );
-    set_aside(tx, payment, &refund).await
+    set_aside(tx, payment, &refund, refund.create_time).await
 }
 
 /// The service that calls, for itself or for the person it serves. The gateway only passes calls on.
@@ -142,7 +144,7 @@ pub(crate) async fn refund(
     payment.refund(amount)?;
     giver.may(&payment, amount)?;
     let refund = Refund::asked(Id::new(), &payment, amount, reason, &giver.name(), Timestamp::now());
-    set_aside(tx, &payment, &refund).await?;
+    set_aside(tx, &payment, &refund, refund.create_time.plus(HEAD_START)).await?;
     Ok(refund)
 }
 
@@ -163,16 +165,22 @@ pub(crate) async fn refund_return(
         return Ok(());
     }
     payment.refund(amount)?;
-    set_aside(tx, payment, &Refund::asked(id, payment, amount, of, "service:order", Timestamp::now())).await
+    let refund = Refund::asked(id, payment, amount, of, "service:order", Timestamp::now());
+    set_aside(tx, payment, &refund, refund.create_time).await
 }
 
-async fn set_aside(tx: &DatabaseTransaction, payment: &Payment, refund: &Refund) -> Result<(), Error> {
+async fn set_aside(
+    tx: &DatabaseTransaction,
+    payment: &Payment,
+    refund: &Refund,
+    due: Timestamp,
+) -> Result<(), Error> {
     // The statement decides; the check before it read what may have changed since.
     if !payments::set_aside(tx, payment.id, refund.amount).await? {
         let now_is = payments::find(tx, payment.id).await?.ok_or(Error::NotFound)?;
         return Err(Refusal::ExceedsCaptured(now_is.refundable()).into());
     }
-    refunds::insert(tx, refund).await?;
+    refunds::insert(tx, refund, due).await?;
     Ok(())
 }
 
@@ -205,7 +213,7 @@ pub(crate) async fn import_refund(
     if !payments::set_aside(tx, payment.id, amount).await? {
         return Err(Refusal::ExceedsCaptured(payment.refundable()).into());
     }
-    refunds::insert(tx, &refund).await?;
+    refunds::insert(tx, &refund, at).await?;
     given_back(tx, &refund, at).await
 }
 

@@ -160,11 +160,17 @@ pub(crate) async fn list(
     Row::find_by_statement(sql(on, &text, values)).all(on).await?.into_iter().map(payment).collect()
 }
 
-/// Wants more of a payment, from now on. A goal never moves back.
-pub(crate) async fn want(tx: &DatabaseTransaction, id: Id<Payment>, goal: Goal) -> Result<(), DbErr> {
-    let text = "UPDATE payments SET goal = $2, next_check_at = $3, attempts = 0, update_time = $3
+/// Wants more of a payment, and has it looked at then. A goal never moves back.
+pub(crate) async fn want(
+    tx: &DatabaseTransaction,
+    id: Id<Payment>,
+    goal: Goal,
+    due: Timestamp,
+) -> Result<(), DbErr> {
+    let text = "UPDATE payments SET goal = $2, next_check_at = $3, attempts = 0, update_time = $4
         WHERE id = $1 AND (goal <> 'GIVE_UP' OR $2 = 'GIVE_UP')";
-    tx.execute_raw(sql(tx, text, [id.into(), goal_name(goal).into(), Timestamp::now().into()])).await?;
+    let values = [id.into(), goal_name(goal).into(), due.into(), Timestamp::now().into()];
+    tx.execute_raw(sql(tx, text, values)).await?;
     Ok(())
 }
 

@@ -61,10 +61,10 @@ fn state_name(state: State) -> &'static str {
     }
 }
 
-/// Writes a new refund; one that is pending is due at once. Of a refund that is there already it does nothing.
-pub(crate) async fn insert(tx: &DatabaseTransaction, refund: &Refund) -> Result<bool, DbErr> {
+/// Writes a new refund; one that is pending is looked at then. Of a refund that is there already it does nothing.
+pub(crate) async fn insert(tx: &DatabaseTransaction, refund: &Refund, due: Timestamp) -> Result<bool, DbErr> {
     let now = Timestamp::now();
-    let due = (refund.state == State::Pending).then_some(now);
+    let due = (refund.state == State::Pending).then_some(due);
     let text = format!(
         "INSERT INTO refunds ({COLUMNS}, next_check_at, lease_until, last_error, update_time)
          VALUES ($1, $2, $3, $4, $5, $6, $7, 0, 0, $8, $9, 0, '', $10) ON CONFLICT (id) DO NOTHING"
