@@ -226,7 +226,8 @@ fn broken(error: &tonic::transport::Error) -> Status {
 }
 
 fn too_late() -> Status {
-    Status::deadline_exceeded("the peer did not answer in time")
+    let words = "the peer did not answer in time";
+    status::plain(Code::DeadlineExceeded, "DEADLINE_EXCEEDED", status::DOMAIN, words, &[])
 }
 
 /// The code of an answer that consists of trailers only, as every refusal of a unary call does.

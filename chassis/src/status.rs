@@ -54,6 +54,15 @@ pub fn exhausted(reason: &str, message: &str, retry_after: Duration) -> Status {
     try_later(Code::ResourceExhausted, reason, message, retry_after)
 }
 
+/// Refuses a request for its size. Unlike other exhaustion it does not pass with time, so nothing says when to try
+/// again.
+pub fn too_large(bytes_max: usize) -> Status {
+    let metadata = HashMap::from([("bytes_max".to_owned(), bytes_max.to_string())]);
+    let details = ErrorDetails::with_error_info("REQUEST_TOO_LARGE", DOMAIN, metadata);
+    let message = format!("the request is larger than {bytes_max} bytes");
+    Status::with_error_details(Code::ResourceExhausted, message, details)
+}
+
 fn try_later(code: Code, reason: &str, message: &str, retry_after: Duration) -> Status {
     let mut details = ErrorDetails::with_error_info(reason, DOMAIN, HashMap::new());
     details.set_retry_info(Some(retry_after));

@@ -1,12 +1,11 @@
 //! Reads the one message of a unary request, within the contract's limit, and answers what tonic answers otherwise
 //! than the gRPC specification.
-use std::{collections::HashMap, io::Read};
+use std::io::Read;
 
 use bytes::{Buf, Bytes, BytesMut};
 use http::{HeaderValue, header::CONTENT_LENGTH};
 use http_body_util::{BodyExt, Full};
 use tonic::{Code, Status, body::Body};
-use tonic_types::{ErrorDetails, StatusExt};
 
 use super::around::{Answer, Around, Call, Inner, proceed, refuse};
 use crate::{
@@ -82,7 +81,11 @@ fn announced_bytes(policy: &MethodPolicy, mut prefix: &[u8]) -> Result<usize, St
         return Err(broken(Code::Internal, "the message has an unknown flag"));
     }
     let length = usize::try_from(prefix.get_u32()).unwrap_or(usize::MAX);
-    if length > policy.request_bytes_max { Err(too_large(policy)) } else { Ok(length) }
+    if length > policy.request_bytes_max {
+        Err(status::too_large(policy.request_bytes_max))
+    } else {
+        Ok(length)
+    }
 }
 
 fn uncompressed(
@@ -110,20 +113,11 @@ fn inflate(policy: &MethodPolicy, compressed: &[u8]) -> Result<Bytes, Status> {
         .map_err(|_| broken(Code::Internal, "the message is not gzip"))?;
     let length = message.len() - PREFIX_BYTES;
     if length > policy.request_bytes_max {
-        return Err(too_large(policy));
+        return Err(status::too_large(policy.request_bytes_max));
     }
-    let announced = u32::try_from(length).map_err(|_| too_large(policy))?;
+    let announced = u32::try_from(length).map_err(|_| status::too_large(policy.request_bytes_max))?;
     message[1..PREFIX_BYTES].copy_from_slice(&announced.to_be_bytes());
     Ok(message.into())
-}
-
-fn too_large(policy: &MethodPolicy) -> Status {
-    let limit = policy.request_bytes_max.to_string();
-    let message = format!("the request is larger than {limit} bytes");
-    // Unlike other exhaustion it does not pass with time, so nothing says when to try again.
-    let metadata = HashMap::from([("bytes_max".to_owned(), limit)]);
-    let details = ErrorDetails::with_error_info("REQUEST_TOO_LARGE", DOMAIN, metadata);
-    Status::with_error_details(Code::ResourceExhausted, message, details)
 }
 
 fn broken(code: Code, message: &str) -> Status {
