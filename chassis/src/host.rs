@@ -52,7 +52,9 @@ pub struct Host {
     pub health: health::Board,
     /// Whether all services share this process.
     pub embedded: bool,
-    listener: Arc<TcpListener>,
+    address: SocketAddr,
+    /// Until it is served. Whoever serves it has the only handle, and closes the port by dropping it.
+    listener: Arc<Mutex<Option<TcpListener>>>,
     metrics_listener: Option<Arc<TcpListener>>,
     peers: Peers,
     follows_identity: bool,
@@ -124,7 +126,7 @@ impl Host {
 
     /// Where this service listens.
     pub fn address(&self) -> Result<SocketAddr, Error> {
-        self.listener.local_addr().map_err(Error::io("the listener's address"))
+        Ok(self.address)
     }
 
     /// Opens the service's database, made when missing and, unless settings forbid, brought up to date.
@@ -132,9 +134,10 @@ impl Host {
         database::open::<M>(self.noun, &self.settings).await
     }
 
-    /// The service's own socket, ready for the runtime.
+    /// The service's own socket, ready for the runtime. It is handed out once.
     pub fn listener(&self) -> Result<tokio::net::TcpListener, Error> {
-        ready(&self.listener)
+        let listener = self.listener.lock().unwrap_or_else(PoisonError::into_inner).take();
+        ready(&listener.ok_or_else(|| Error::other("the listener is served already"))?)
     }
 
     /// The socket for probes; none where the process has one for all.
@@ -223,7 +226,8 @@ impl Process {
     pub fn host(&self, noun: &'static str, listener: TcpListener) -> Result<Host, Error> {
         let keys =
             self.keys.get(noun).cloned().ok_or_else(|| Error::Settings(format!("{noun} has no key")))?;
-        self.peers.enter(noun, listener.local_addr().map_err(Error::io("the listener's address"))?);
+        let address = listener.local_addr().map_err(Error::io("the listener's address"))?;
+        self.peers.enter(noun, address);
         self.health.enter(noun);
         Ok(Host {
             noun,
@@ -234,7 +238,8 @@ impl Process {
             shutdown: self.shutdown.clone(),
             health: self.health.clone(),
             embedded: true,
-            listener: Arc::new(listener),
+            address,
+            listener: Arc::new(Mutex::new(Some(listener))),
             metrics_listener: None,
             peers: self.peers.clone(),
             follows_identity: self.follows_identity && noun != "identity",

@@ -172,6 +172,9 @@ async fn a_stopping_server_ends_streams_and_lets_calls_end() {
     shop.host.process().shutdown().cancel();
     let end = stream.message().await.unwrap_err();
     assert_eq!((end.code(), status::reason(&end).as_deref()), (Code::Unavailable, Some("SERVER_STOPPING")));
+    let address = shop.host.address().unwrap();
+    // New callers are sent elsewhere at once, and do not wait at a door that nobody opens.
+    eventually(async || TcpStream::connect(address).await.is_err().then_some(())).await;
     shop.desk.go.notify_one();
     assert_eq!(waiting.await.unwrap().unwrap(), "waited");
 }
