@@ -43,8 +43,13 @@ struct Known {
 impl Access {
     /// Reads everything once, and makes the first key where there is none.
     pub(crate) async fn load(db: &Db, host: &Host, vault: &Vault) -> Result<Self, Error> {
-        let access =
-            Self { db: db.clone(), host: host.clone(), vault: vault.clone(), known: Arc::default(), changed: Arc::default() };
+        let access = Self {
+            db: db.clone(),
+            host: host.clone(),
+            vault: vault.clone(),
+            known: Arc::default(),
+            changed: Arc::default(),
+        };
         access.tend().await?;
         access.refresh().await?;
         Ok(access)
@@ -88,7 +93,10 @@ impl Access {
                 }
             }
             if let Err(error) = self.refresh().await {
-                tracing::warn!(error = error.chain(), "the access policy could not be read; the last one stays");
+                tracing::warn!(
+                    error = error.chain(),
+                    "the access policy could not be read; the last one stays"
+                );
             }
         }
     }
@@ -115,7 +123,11 @@ impl Access {
 }
 
 /// Reads the policy. The version was read before: what changed meanwhile is read again under the next one.
-async fn read(connection: &impl ConnectionTrait, vault: &Vault, version: i64) -> Result<(pb::AccessPolicy, Vec<(Timestamp, SigningKey)>), Error> {
+async fn read(
+    connection: &impl ConnectionTrait,
+    vault: &Vault,
+    version: i64,
+) -> Result<(pb::AccessPolicy, Vec<(Timestamp, SigningKey)>), Error> {
     let now = Timestamp::now();
     let rows = store::access::keys(connection, now).await?;
     let roles = store::roles::list_all(connection).await?;
@@ -126,16 +138,26 @@ async fn read(connection: &impl ConnectionTrait, vault: &Vault, version: i64) ->
         keys: rows.into_iter().map(verification_key).collect(),
         roles: roles
             .into_iter()
-            .map(|held| pb::RoleGrants { role: role::name(&held.id), permissions: held.permissions.into_iter().collect() })
+            .map(|held| pb::RoleGrants {
+                role: role::name(&held.id),
+                permissions: held.permissions.into_iter().collect(),
+            })
             .collect(),
         revocations: revocations
             .into_iter()
-            .map(|revoked| pb::Revocation { subject: revoked.subject, not_before: Some(revoked.not_before.into()) })
+            .map(|revoked| pb::Revocation {
+                subject: revoked.subject,
+                not_before: Some(revoked.not_before.into()),
+            })
             .collect(),
     };
     Ok((policy, keys))
 }
 
 fn verification_key(row: SigningRow) -> pb::VerificationKey {
-    pb::VerificationKey { key_id: row.kid, public_key: row.public_key, expire_time: row.expire_time.map(Into::into) }
+    pb::VerificationKey {
+        key_id: row.kid,
+        public_key: row.public_key,
+        expire_time: row.expire_time.map(Into::into),
+    }
 }

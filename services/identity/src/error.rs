@@ -80,7 +80,9 @@ impl From<Error> for Status {
             Error::Field { field, fault } => return status::invalid(field, fault.clone()),
             Error::CodeInvalid => (Code::InvalidArgument, "CODE_INVALID"),
             Error::SignInFailed => (Code::Unauthenticated, "SIGN_IN_FAILED"),
-            Error::SignInLocked { wait } => return status::exhausted("SIGN_IN_LOCKED", &error.to_string(), *wait),
+            Error::SignInLocked { wait } => {
+                return status::exhausted("SIGN_IN_LOCKED", &error.to_string(), *wait);
+            }
             Error::ContactUnverified => (Code::FailedPrecondition, "CONTACT_UNVERIFIED"),
             Error::AccountDisabled => (Code::FailedPrecondition, "ACCOUNT_DISABLED"),
             Error::RefreshInvalid => (Code::Unauthenticated, "REFRESH_TOKEN_INVALID"),
@@ -95,10 +97,16 @@ impl From<Error> for Status {
             Error::TooManyAddresses(_) => (Code::FailedPrecondition, "TOO_MANY_ADDRESSES"),
             Error::OrderOpen => (Code::FailedPrecondition, "ORDER_OPEN"),
             Error::NotAGuest => (Code::FailedPrecondition, "NOT_A_GUEST"),
-            Error::Busy => return status::unavailable("SIGN_IN_BUSY", &error.to_string(), Duration::from_secs(1)),
+            Error::Busy => {
+                return status::unavailable("SIGN_IN_BUSY", &error.to_string(), Duration::from_secs(1));
+            }
             Error::Peer(_) => {
                 tracing::warn!(error = status::chain(&error), "another service did not answer");
-                return status::unavailable("PEER_UNAVAILABLE", "another service does not answer", Duration::from_secs(1));
+                return status::unavailable(
+                    "PEER_UNAVAILABLE",
+                    "another service does not answer",
+                    Duration::from_secs(1),
+                );
             }
             Error::Database(_) | Error::Internal(_) => return status::internal(&error),
         };

@@ -9,16 +9,13 @@ use chassis::{
     page::Page,
     time::Timestamp,
 };
-use contract::{
-    identity::v1 as pb,
-    order::v1 as order,
-};
+use contract::{identity::v1 as pb, order::v1 as order};
 use pb::identity_service_server::IdentityService;
 use tonic::{Request, Response, Status};
 
 use crate::{
     Service,
-    domain::{Session, User, role},
+    domain::{Session, User, person::State, role},
     error::Error,
     service::{
         addresses, guests, password as passwords,
@@ -56,20 +53,27 @@ impl IdentityService for Service {
         Ok(Response::new(reply))
     }
 
-    async fn resend_verification(&self, request: Request<pb::ResendVerificationRequest>) -> Reply<pb::ResendVerificationResponse> {
+    async fn resend_verification(
+        &self,
+        request: Request<pb::ResendVerificationRequest>,
+    ) -> Reply<pb::ResendVerificationResponse> {
         let email = wire::email("email", &request.into_inner().email)?;
         let now = Timestamp::now();
         self.db.write(async |tx| register::resend_verification(tx, &self.vault, &email, now).await).await?;
         self.messenger.wake();
-        Ok(Response::new(pb::ResendVerificationResponse { code_expire_time: Some(now.plus(CODE_LIFETIME).into()) }))
+        Ok(Response::new(pb::ResendVerificationResponse {
+            code_expire_time: Some(now.plus(CODE_LIFETIME).into()),
+        }))
     }
 
     async fn verify_contact(&self, request: Request<pb::VerifyContactRequest>) -> Reply<pb::User> {
         let request = request.into_inner();
         let email = wire::email("email", &request.email)?;
         let now = Timestamp::now();
-        let verified =
-            self.db.write(async |tx| register::verify_contact(tx, &self.vault, &email, &request.code, now).await).await?;
+        let verified = self
+            .db
+            .write(async |tx| register::verify_contact(tx, &self.vault, &email, &request.code, now).await)
+            .await?;
         Ok(Response::new(verified.ok_or(Error::CodeInvalid)?.into()))
     }
 
@@ -110,18 +114,26 @@ impl IdentityService for Service {
         Ok(Response::new(pb::LogoutResponse {}))
     }
 
-    async fn revoke_sessions(&self, request: Request<pb::RevokeSessionsRequest>) -> Reply<pb::RevokeSessionsResponse> {
+    async fn revoke_sessions(
+        &self,
+        request: Request<pb::RevokeSessionsRequest>,
+    ) -> Reply<pb::RevokeSessionsResponse> {
         let (caller, request) = caller::of(request)?;
         let id = users::named(&caller, "user", &request.user, "session.revoke.any")?;
         users::get(self.db.writer(), id).await?;
         self.db
-            .write(async |tx| store::sessions::end_all(tx, &id.name(), None, Timestamp::now()).await.map_err(Error::from))
+            .write(async |tx| {
+                store::sessions::end_all(tx, &id.name(), None, Timestamp::now()).await.map_err(Error::from)
+            })
             .await?;
         self.access.changed();
         Ok(Response::new(pb::RevokeSessionsResponse {}))
     }
 
-    async fn change_password(&self, request: Request<pb::ChangePasswordRequest>) -> Reply<pb::ChangePasswordResponse> {
+    async fn change_password(
+        &self,
+        request: Request<pb::ChangePasswordRequest>,
+    ) -> Reply<pb::ChangePasswordResponse> {
         let (caller, request) = caller::of(request)?;
         let id = users::named(&caller, "name", caller.user()?, "")?;
         let user = users::get(self.db.writer(), id).await?;
@@ -150,7 +162,10 @@ impl IdentityService for Service {
         let found = store::users::list(self.db.reader(), &page).await.map_err(Error::from)?;
         let (found, next_page_token) =
             page.cut(found, |user| vec![user.create_time.micros().to_string(), user.id.to_string()]);
-        Ok(Response::new(pb::ListUsersResponse { users: found.into_iter().map(pb::User::from).collect(), next_page_token }))
+        Ok(Response::new(pb::ListUsersResponse {
+            users: found.into_iter().map(pb::User::from).collect(),
+            next_page_token,
+        }))
     }
 
     async fn update_user(&self, request: Request<pb::UpdateUserRequest>) -> Reply<pb::User> {
@@ -213,7 +228,10 @@ impl IdentityService for Service {
         Ok(Response::new(kept.ok_or(Error::AddressNotFound)?.into()))
     }
 
-    async fn list_addresses(&self, request: Request<pb::ListAddressesRequest>) -> Reply<pb::ListAddressesResponse> {
+    async fn list_addresses(
+        &self,
+        request: Request<pb::ListAddressesRequest>,
+    ) -> Reply<pb::ListAddressesResponse> {
         let (caller, request) = caller::of(request)?;
         let user = own(&caller, "parent", &request.parent)?;
         let page = Page::of(request.page_size, &request.page_token, &format!("addresses of {user}"))?;
@@ -236,12 +254,21 @@ impl IdentityService for Service {
         Ok(Response::new(address))
     }
 
-    async fn delete_address(&self, request: Request<pb::DeleteAddressRequest>) -> Reply<pb::DeleteAddressResponse> {
+    async fn delete_address(
+        &self,
+        request: Request<pb::DeleteAddressRequest>,
+    ) -> Reply<pb::DeleteAddressResponse> {
         let (caller, request) = caller::of(request)?;
         let (user, id) = wire::address_name("name", &caller, &request.name)?;
-        let deleted =
-            self.db.write(async |tx| store::addresses::delete(tx, user, id).await.map_err(Error::from)).await?;
-        if deleted { Ok(Response::new(pb::DeleteAddressResponse {})) } else { Err(Error::AddressNotFound.into()) }
+        let deleted = self
+            .db
+            .write(async |tx| store::addresses::delete(tx, user, id).await.map_err(Error::from))
+            .await?;
+        if deleted {
+            Ok(Response::new(pb::DeleteAddressResponse {}))
+        } else {
+            Err(Error::AddressNotFound.into())
+        }
     }
 
     async fn create_role(&self, request: Request<pb::CreateRoleRequest>) -> Reply<pb::Role> {
@@ -268,7 +295,10 @@ impl IdentityService for Service {
         let page = Page::of(request.page_size, &request.page_token, "roles")?;
         let found = store::roles::list(self.db.reader(), &page).await.map_err(Error::from)?;
         let (found, next_page_token) = page.cut(found, |role| vec![role.id.clone()]);
-        Ok(Response::new(pb::ListRolesResponse { roles: found.into_iter().map(pb::Role::from).collect(), next_page_token }))
+        Ok(Response::new(pb::ListRolesResponse {
+            roles: found.into_iter().map(pb::Role::from).collect(),
+            next_page_token,
+        }))
     }
 
     async fn update_role(&self, request: Request<pb::UpdateRoleRequest>) -> Reply<pb::Role> {
@@ -295,7 +325,8 @@ impl IdentityService for Service {
         let (caller, request) = caller::of(request)?;
         let user = users::named(&caller, "user", &request.user, "role.grant")?;
         let id = wire::role_name("role", &request.role)?;
-        let user = self.db.write(async |tx| roles::grant(tx, &caller, user, id, Timestamp::now()).await).await?;
+        let user =
+            self.db.write(async |tx| roles::grant(tx, &caller, user, id, Timestamp::now()).await).await?;
         self.access.changed();
         Ok(Response::new(user.into()))
     }
@@ -309,11 +340,16 @@ impl IdentityService for Service {
         Ok(Response::new(user.into()))
     }
 
-    async fn set_guest_contact(&self, request: Request<pb::SetGuestContactRequest>) -> Reply<pb::SetGuestContactResponse> {
+    async fn set_guest_contact(
+        &self,
+        request: Request<pb::SetGuestContactRequest>,
+    ) -> Reply<pb::SetGuestContactResponse> {
         let (caller, request) = caller::of(request)?;
         let email = wire::email("email", &request.email)?;
         let locale = wire::locale("locale", &request.locale)?;
-        self.db.write(async |tx| guests::set_contact(tx, &caller, &email, &locale, Timestamp::now()).await).await?;
+        self.db
+            .write(async |tx| guests::set_contact(tx, &caller, &email, &locale, Timestamp::now()).await)
+            .await?;
         Ok(Response::new(pb::SetGuestContactResponse {}))
     }
 
@@ -321,11 +357,14 @@ impl IdentityService for Service {
         let (_, request) = caller::of(request)?;
         let mut people = Vec::with_capacity(request.users.len());
         for (index, user) in request.users.into_iter().enumerate() {
-            let display_name = wire::display_name(&format!("users[{index}].display_name"), &user.display_name)?;
+            let display_name =
+                wire::display_name(&format!("users[{index}].display_name"), &user.display_name)?;
             people.push(Imported { external_id: user.external_id, display_name });
         }
-        let ids =
-            self.db.write(async |tx| users::import(tx, &request.source, &people, Timestamp::now()).await).await?;
+        let ids = self
+            .db
+            .write(async |tx| users::import(tx, &request.source, &people, Timestamp::now()).await)
+            .await?;
         Ok(Response::new(pb::ImportUsersResponse { users: ids.into_iter().map(Id::name).collect() }))
     }
 
@@ -336,12 +375,18 @@ impl IdentityService for Service {
         Ok(Response::new(pb::Contact { subject: request.subject, email, display_name, locale }))
     }
 
-    async fn get_json_web_key_set(&self, _: Request<pb::GetJsonWebKeySetRequest>) -> Reply<pb::JsonWebKeySet> {
+    async fn get_json_web_key_set(
+        &self,
+        _: Request<pb::GetJsonWebKeySetRequest>,
+    ) -> Reply<pb::JsonWebKeySet> {
         let keys = self.access.policy(0).keys;
         Ok(Response::new(pb::JsonWebKeySet { keys: keys.iter().map(wire::json_web_key).collect() }))
     }
 
-    async fn get_access_policy(&self, request: Request<pb::GetAccessPolicyRequest>) -> Reply<pb::AccessPolicy> {
+    async fn get_access_policy(
+        &self,
+        request: Request<pb::GetAccessPolicyRequest>,
+    ) -> Reply<pb::AccessPolicy> {
         Ok(Response::new(self.access.policy(request.into_inner().known_version)))
     }
 }
@@ -357,7 +402,8 @@ impl Service {
         let roles: Vec<String> = opened.roles.iter().map(|id| role::name(id)).collect();
         let now = Timestamp::now();
         let key = self.access.signing_key()?;
-        let access_token = chassis::auth::token::access(&key, &opened.subject, &opened.session.name(), &roles)?;
+        let access_token =
+            chassis::auth::token::access(&key, &opened.subject, &opened.session.name(), &roles)?;
         Ok(pb::Session {
             access_token,
             refresh_token: opened.refresh_token,
@@ -370,13 +416,20 @@ impl Service {
 
     /// Refuses to forget somebody who waits for goods or money. Order answers for the person who asks.
     async fn no_order_is_open(&self, caller: &Caller, user: &Person) -> Result<(), Error> {
-        if user.email.is_empty() {
+        if user.state == State::Erased {
             return Ok(());
         }
-        for state in [order::order::State::Placed, order::order::State::Confirmed, order::order::State::Shipped] {
+        for state in
+            [order::order::State::Placed, order::order::State::Confirmed, order::order::State::Shipped]
+        {
             let own = caller.subject_if_any() == Some(&user.id.name());
             let customer = if own { String::new() } else { user.id.name() };
-            let request = order::ListOrdersRequest { page_size: 1, customer, state: state.into(), ..Default::default() };
+            let request = order::ListOrdersRequest {
+                page_size: 1,
+                customer,
+                state: state.into(),
+                ..Default::default()
+            };
             let answer = self.orders.clone().list_orders(client::as_subject(caller, request)).await;
             let orders = answer.map_err(|status| Error::Peer(Box::new(status)))?.into_inner().orders;
             if !orders.is_empty() {

@@ -59,7 +59,10 @@ impl Hasher {
         Ok(if known { verdict } else { Verdict::Wrong })
     }
 
-    async fn in_turn<T: Send + 'static>(&self, work: impl FnOnce() -> Result<T, Error> + Send + 'static) -> Result<T, Error> {
+    async fn in_turn<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
         let turn = tokio::time::timeout(TURN, Arc::clone(&self.turns).acquire_owned()).await;
         let Ok(Ok(turn)) = turn else { return Err(Error::Busy) };
         let work = move || {
@@ -67,7 +70,9 @@ impl Hasher {
             let _turn = turn;
             work()
         };
-        tokio::task::spawn_blocking(work).await.map_err(|error| Error::Internal(chassis::Error::Other(error.into())))?
+        tokio::task::spawn_blocking(work)
+            .await
+            .map_err(|error| Error::Internal(chassis::Error::Other(error.into())))?
     }
 }
 
@@ -78,14 +83,18 @@ fn argon2(pepper: &[u8]) -> Result<Argon2<'_>, Error> {
 
 fn hash(vault: &Vault, password: &str) -> Result<Hashed, Error> {
     let (pepper_id, pepper) = vault.pepper();
-    let hash: PasswordHash = argon2(&pepper)?.hash_password(password.as_bytes()).map_err(|error| internal(&error))?;
+    let hash: PasswordHash =
+        argon2(&pepper)?.hash_password(password.as_bytes()).map_err(|error| internal(&error))?;
     Ok(Hashed { phc: hash.to_string(), pepper_id })
 }
 
 fn compare(vault: &Vault, password: &str, kept: &Hashed) -> Result<Verdict, Error> {
     let parsed = PasswordHash::new(&kept.phc).map_err(|error| internal(&error))?;
     let Some(pepper) = vault.pepper_of(&kept.pepper_id) else {
-        tracing::error!(pepper.id = kept.pepper_id, "a password cannot be checked: its secret is missing from IDENTITY_SECRETS");
+        tracing::error!(
+            pepper.id = kept.pepper_id,
+            "a password cannot be checked: its secret is missing from IDENTITY_SECRETS"
+        );
         return Ok(Verdict::Wrong);
     };
     if argon2(&pepper)?.verify_password(password.as_bytes(), &parsed).is_err() {

@@ -20,7 +20,8 @@ mod vault;
 
 use chassis::{client, db::Db, host::Host, server::Server};
 use contract::{
-    identity::v1::identity_service_server::IdentityServiceServer, order::v1::order_service_client::OrderServiceClient,
+    identity::v1::identity_service_server::IdentityServiceServer,
+    order::v1::order_service_client::OrderServiceClient,
 };
 
 pub use config::Config;

@@ -19,10 +19,8 @@ impl MigratorTrait for Migrator {
 
 /// Runs statements that read the same on both databases but for two type names.
 async fn run(manager: &SchemaManager<'_>, statements: &[&str]) -> Result<(), DbErr> {
-    let (bytes, uuid) = match manager.get_database_backend() {
-        sea_orm::DatabaseBackend::Postgres => ("BYTEA", "UUID"),
-        _ => ("BLOB", "BLOB"),
-    };
+    let postgres = manager.get_database_backend() == sea_orm::DatabaseBackend::Postgres;
+    let (bytes, uuid) = if postgres { ("BYTEA", "UUID") } else { ("BLOB", "BLOB") };
     for statement in statements {
         let statement = statement.replace("{bytes}", bytes).replace("{uuid}", uuid);
         manager.get_connection().execute_unprepared(&statement).await?;

@@ -79,13 +79,19 @@ impl Messenger {
         let Some(request) = self.request(&pending) else { return outbound::delete(&self.db, id).await };
         match self.notification.clone().send_notification(request).await {
             Ok(_) => outbound::delete(&self.db, id).await,
-            Err(status) if matches!(status.code(), Code::InvalidArgument | Code::NotFound | Code::FailedPrecondition) => {
+            Err(status)
+                if matches!(
+                    status.code(),
+                    Code::InvalidArgument | Code::NotFound | Code::FailedPrecondition
+                ) =>
+            {
                 tracing::error!(kind = pending.kind, code = ?status.code(), reason = status.message(), "notification refuses a message");
                 outbound::delete(&self.db, id).await
             }
             Err(status) => {
                 tracing::warn!(kind = pending.kind, code = ?status.code(), attempt = pending.attempts + 1, "a message waits for notification");
-                let delay = Duration::from_millis(500) * 2_u32.saturating_pow(u32::try_from(pending.attempts).unwrap_or(0).min(10));
+                let delay = Duration::from_millis(500)
+                    * 2_u32.saturating_pow(u32::try_from(pending.attempts).unwrap_or(0).min(10));
                 outbound::postpone(&self.db, id, Timestamp::now().plus(delay.min(DELAY_MAX))).await
             }
         }

@@ -10,24 +10,44 @@ pub(crate) mod users;
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, ExecResult, FromQueryResult, Statement, Value};
 
 /// A statement that reads the same on both databases.
-fn statement(connection: &impl ConnectionTrait, sql: &str, values: impl IntoIterator<Item = Value>) -> Statement {
+fn statement(
+    connection: &impl ConnectionTrait,
+    sql: &str,
+    values: impl IntoIterator<Item = Value>,
+) -> Statement {
     Statement::from_sql_and_values(connection.get_database_backend(), sql, values)
 }
 
-async fn execute(tx: &DatabaseTransaction, sql: &str, values: impl IntoIterator<Item = Value>) -> Result<ExecResult, DbErr> {
+async fn execute(
+    tx: &DatabaseTransaction,
+    sql: &str,
+    values: impl IntoIterator<Item = Value>,
+) -> Result<ExecResult, DbErr> {
     tx.execute_raw(statement(tx, sql, values)).await
 }
 
 /// Runs a conditional change and says whether it applied.
-async fn changed(tx: &DatabaseTransaction, sql: &str, values: impl IntoIterator<Item = Value>) -> Result<bool, DbErr> {
+async fn changed(
+    tx: &DatabaseTransaction,
+    sql: &str,
+    values: impl IntoIterator<Item = Value>,
+) -> Result<bool, DbErr> {
     Ok(execute(tx, sql, values).await?.rows_affected() > 0)
 }
 
-async fn one<R: FromQueryResult>(connection: &impl ConnectionTrait, sql: &str, values: impl IntoIterator<Item = Value>) -> Result<Option<R>, DbErr> {
+async fn one<R: FromQueryResult>(
+    connection: &impl ConnectionTrait,
+    sql: &str,
+    values: impl IntoIterator<Item = Value>,
+) -> Result<Option<R>, DbErr> {
     R::find_by_statement(statement(connection, sql, values)).one(connection).await
 }
 
-async fn all<R: FromQueryResult>(connection: &impl ConnectionTrait, sql: &str, values: impl IntoIterator<Item = Value>) -> Result<Vec<R>, DbErr> {
+async fn all<R: FromQueryResult>(
+    connection: &impl ConnectionTrait,
+    sql: &str,
+    values: impl IntoIterator<Item = Value>,
+) -> Result<Vec<R>, DbErr> {
     R::find_by_statement(statement(connection, sql, values)).all(connection).await
 }
 
@@ -42,7 +62,11 @@ struct Count {
     count: i64,
 }
 
-async fn count(connection: &impl ConnectionTrait, sql: &str, values: impl IntoIterator<Item = Value>) -> Result<u64, DbErr> {
+async fn count(
+    connection: &impl ConnectionTrait,
+    sql: &str,
+    values: impl IntoIterator<Item = Value>,
+) -> Result<u64, DbErr> {
     let count = one::<Count>(connection, sql, values).await?.map_or(0, |row| row.count);
     Ok(u64::try_from(count).unwrap_or_default())
 }
@@ -53,7 +77,12 @@ pub(crate) async fn vault_secret(tx: &DatabaseTransaction, fresh: &[u8]) -> Resu
     struct Row {
         secret: Vec<u8>,
     }
-    execute(tx, "INSERT INTO vault (id, secret) VALUES (1, $1) ON CONFLICT (id) DO NOTHING", [fresh.to_vec().into()]).await?;
+    execute(
+        tx,
+        "INSERT INTO vault (id, secret) VALUES (1, $1) ON CONFLICT (id) DO NOTHING",
+        [fresh.to_vec().into()],
+    )
+    .await?;
     let row = one::<Row>(tx, "SELECT secret FROM vault WHERE id = 1", []).await?;
     row.map(|row| row.secret).ok_or_else(|| DbErr::RecordNotFound("the secret that was just kept".to_owned()))
 }
@@ -78,12 +107,15 @@ const INVARIANTS: [(&str, &str, &str); 3] = [
     (
         "one key signs, and the others retire",
         "SELECT COUNT(*) AS count FROM signing_keys",
-        "SELECT 'more than one key without an end' AS offender FROM signing_keys WHERE expire_time IS NULL HAVING COUNT(*) > 1",
+        "SELECT kid AS offender FROM signing_keys WHERE expire_time IS NULL
+         AND 1 < (SELECT COUNT(*) FROM signing_keys WHERE expire_time IS NULL)",
     ),
 ];
 
 /// Checks every invariant.
-pub(crate) async fn findings(connection: &impl ConnectionTrait) -> Result<Vec<chassis::operations::Finding>, DbErr> {
+pub(crate) async fn findings(
+    connection: &impl ConnectionTrait,
+) -> Result<Vec<chassis::operations::Finding>, DbErr> {
     #[derive(FromQueryResult)]
     struct Offender {
         offender: String,
@@ -91,7 +123,8 @@ pub(crate) async fn findings(connection: &impl ConnectionTrait) -> Result<Vec<ch
     let mut findings = Vec::new();
     for (invariant, counted, at_fault) in INVARIANTS {
         let checked = count(connection, counted, []).await?;
-        let offenders = all::<Offender>(connection, at_fault, []).await?.into_iter().map(|row| row.offender).collect();
+        let offenders =
+            all::<Offender>(connection, at_fault, []).await?.into_iter().map(|row| row.offender).collect();
         findings.push(chassis::operations::Finding { invariant, checked, offenders });
     }
     Ok(findings)

@@ -29,9 +29,17 @@ impl Vault {
     /// The secrets that settings name, and last the one in the database, which is made when missing.
     pub(crate) async fn open(db: &Db, configured: Option<&Secret>) -> Result<Self, Error> {
         let mut masters = Vec::new();
-        for secret in configured.map(Secret::expose).unwrap_or_default().split(',').map(str::trim).filter(|secret| !secret.is_empty()) {
+        for secret in configured
+            .map(Secret::expose)
+            .unwrap_or_default()
+            .split(',')
+            .map(str::trim)
+            .filter(|secret| !secret.is_empty())
+        {
             if secret.chars().count() < SECRET_CHARS_MIN {
-                return Err(Error::Settings(format!("a secret in IDENTITY_SECRETS has fewer than {SECRET_CHARS_MIN} characters")));
+                return Err(Error::Settings(format!(
+                    "a secret in IDENTITY_SECRETS has fewer than {SECRET_CHARS_MIN} characters"
+                )));
             }
             masters.push(Master::new(secret.as_bytes())?);
         }
@@ -53,7 +61,11 @@ impl Vault {
         let mut sealed = plain.to_vec();
         master
             .seal
-            .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(purpose.as_bytes()), &mut sealed)
+            .seal_in_place_append_tag(
+                Nonce::assume_unique_for_key(nonce),
+                Aad::from(purpose.as_bytes()),
+                &mut sealed,
+            )
             .map_err(|_| Error::other("sealing failed"))?;
         Ok([master.id.as_slice(), nonce.as_slice(), sealed.as_slice()].concat())
     }
@@ -102,7 +114,8 @@ impl Master {
         };
         let mut id = [0; ID_BYTES];
         id.copy_from_slice(&derived("id")[..ID_BYTES]);
-        let seal = UnboundKey::new(&AES_256_GCM, &derived("seal")).map_err(|_| Error::other("the secret makes no key"))?;
+        let seal = UnboundKey::new(&AES_256_GCM, &derived("seal"))
+            .map_err(|_| Error::other("the secret makes no key"))?;
         Ok(Self {
             id,
             seal: LessSafeKey::new(seal),

@@ -20,7 +20,11 @@ pub(crate) struct Ledger;
 #[async_trait]
 impl Books for Ledger {
     async fn check(&self, db: &Db) -> Result<Vec<Finding>, DbErr> {
-        Ok(vec![one_confirmation(db.writer()).await?, codes_forgotten(db.writer()).await?, none_left_lying(db.writer()).await?])
+        Ok(vec![
+            one_confirmation(db.writer()).await?,
+            codes_forgotten(db.writer()).await?,
+            none_left_lying(db.writer()).await?,
+        ])
     }
 
     fn kinds(&self) -> &'static [&'static str] {
@@ -29,7 +33,10 @@ impl Books for Ledger {
 
     async fn facts(&self, db: &Db, _: &str, after: &str, limit: u64) -> Result<Vec<Fact>, DbErr> {
         let confirmations = messages::confirmations(db.writer(), after, limit).await?;
-        Ok(confirmations.into_iter().map(|(subject, state)| Fact { subject, state, ..Fact::default() }).collect())
+        Ok(confirmations
+            .into_iter()
+            .map(|(subject, state)| Fact { subject, state, ..Fact::default() })
+            .collect())
     }
 
     async fn pending(&self, db: &Db) -> Result<u64, DbErr> {
@@ -38,8 +45,10 @@ impl Books for Ledger {
 }
 
 async fn one_confirmation(connection: &impl ConnectionTrait) -> Result<Finding, DbErr> {
-    let checked = "SELECT COUNT(*) AS count FROM notifications WHERE kind = 'order-confirmed' AND channel = 'EMAIL'";
-    let offenders = "SELECT reference AS name FROM notifications WHERE kind = 'order-confirmed' AND channel = 'EMAIL'
+    let checked =
+        "SELECT COUNT(*) AS count FROM notifications WHERE kind = 'order-confirmed' AND channel = 'EMAIL'";
+    let offenders =
+        "SELECT reference AS name FROM notifications WHERE kind = 'order-confirmed' AND channel = 'EMAIL'
                      GROUP BY reference HAVING COUNT(*) > 1";
     Ok(Finding {
         invariant: "an order is confirmed to its customer once",
@@ -49,8 +58,10 @@ async fn one_confirmation(connection: &impl ConnectionTrait) -> Result<Finding, 
 }
 
 async fn codes_forgotten(connection: &impl ConnectionTrait) -> Result<Finding, DbErr> {
-    let checked = "SELECT COUNT(*) AS count FROM notifications WHERE kind = 'verify-contact' AND state <> 'PENDING'";
-    let offenders = "SELECT dedup_key AS name FROM notifications WHERE kind = 'verify-contact' AND state <> 'PENDING'
+    let checked =
+        "SELECT COUNT(*) AS count FROM notifications WHERE kind = 'verify-contact' AND state <> 'PENDING'";
+    let offenders =
+        "SELECT dedup_key AS name FROM notifications WHERE kind = 'verify-contact' AND state <> 'PENDING'
                      AND (filling <> '{}' OR subject <> '' OR body <> '')";
     Ok(Finding {
         invariant: "no code is kept once it was sent",

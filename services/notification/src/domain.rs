@@ -56,7 +56,9 @@ impl State {
     }
 
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        [Self::Pending, Self::Sent, Self::Suppressed, Self::Failed].into_iter().find(|state| state.as_str() == text)
+        [Self::Pending, Self::Sent, Self::Suppressed, Self::Failed]
+            .into_iter()
+            .find(|state| state.as_str() == text)
     }
 }
 
@@ -75,7 +77,9 @@ mod tests {
 
     #[test]
     fn the_wait_grows_until_the_message_is_given_up() {
-        let waits: Vec<_> = (1..=5).map(|tries| delay_after(tries, Duration::from_secs(5)).map(|wait| wait.as_secs())).collect();
+        let waits: Vec<_> = (1..=5)
+            .map(|tries| delay_after(tries, Duration::from_secs(5)).map(|wait| wait.as_secs()))
+            .collect();
         assert_eq!(waits, [Some(5), Some(25), Some(125), Some(625), None]);
     }
 }

@@ -24,7 +24,10 @@ type Reply<T> = Result<Response<T>, Status>;
 
 #[tonic::async_trait]
 impl NotificationService for Service {
-    async fn send_notification(&self, request: Request<pb::SendNotificationRequest>) -> Reply<pb::Notification> {
+    async fn send_notification(
+        &self,
+        request: Request<pb::SendNotificationRequest>,
+    ) -> Reply<pb::Notification> {
         let (caller, request) = caller::of(request)?;
         let telling = wire::telling(&request)?;
         let key = Key::of(&caller, "SendNotification", &request.request_id, &request);
@@ -35,10 +38,14 @@ impl NotificationService for Service {
         Ok(Response::new(notification))
     }
 
-    async fn list_notifications(&self, request: Request<pb::ListNotificationsRequest>) -> Reply<pb::ListNotificationsResponse> {
+    async fn list_notifications(
+        &self,
+        request: Request<pb::ListNotificationsRequest>,
+    ) -> Reply<pb::ListNotificationsResponse> {
         let (caller, request) = caller::of(request)?;
         let recipient = caller.subject()?;
-        let page = Page::of(request.page_size, &request.page_token, &format!("notifications of {recipient}"))?;
+        let page =
+            Page::of(request.page_size, &request.page_token, &format!("notifications of {recipient}"))?;
         let found = store::messages::list(self.db.reader(), recipient, &page).await.map_err(Error::from)?;
         let (found, next_page_token) =
             page.cut(found, |message| vec![message.create_time.micros().to_string(), message.id.to_string()]);
@@ -54,7 +61,10 @@ impl NotificationService for Service {
         Ok(Response::new(watch::inbox(&self.db, caller.subject()?, arrived, self.shutdown.clone())))
     }
 
-    async fn resend_notification(&self, request: Request<pb::ResendNotificationRequest>) -> Reply<pb::Notification> {
+    async fn resend_notification(
+        &self,
+        request: Request<pb::ResendNotificationRequest>,
+    ) -> Reply<pb::Notification> {
         let (caller, request) = caller::of(request)?;
         let id = fields::name::<Notification>("name", &request.name)?;
         let key = Key::of(&caller, "ResendNotification", &request.request_id, &request);
@@ -72,7 +82,10 @@ impl NotificationService for Service {
         Ok(Response::new(wire::preferences(subject, kept)))
     }
 
-    async fn update_preferences(&self, request: Request<pb::UpdatePreferencesRequest>) -> Reply<pb::Preferences> {
+    async fn update_preferences(
+        &self,
+        request: Request<pb::UpdatePreferencesRequest>,
+    ) -> Reply<pb::Preferences> {
         let (caller, request) = caller::of(request)?;
         let subject = caller.subject()?;
         let change = wire::preferences_change(subject, &request)?;
@@ -85,7 +98,10 @@ impl NotificationService for Service {
         Ok(Response::new(kept))
     }
 
-    async fn list_templates(&self, request: Request<pb::ListTemplatesRequest>) -> Reply<pb::ListTemplatesResponse> {
+    async fn list_templates(
+        &self,
+        request: Request<pb::ListTemplatesRequest>,
+    ) -> Reply<pb::ListTemplatesResponse> {
         let (_, request) = caller::of(request)?;
         let page = Page::of(request.page_size, &request.page_token, "templates")?;
         let found = store::templates::list(self.db.reader(), &page).await.map_err(Error::from)?;
@@ -100,7 +116,8 @@ impl NotificationService for Service {
     async fn get_template(&self, request: Request<pb::GetTemplateRequest>) -> Reply<pb::Template> {
         let (_, request) = caller::of(request)?;
         let (kind, locale, channel) = wire::template_name(&request.name)?;
-        let kept = store::templates::find(self.db.writer(), kind, locale, channel).await.map_err(Error::from)?;
+        let kept =
+            store::templates::find(self.db.writer(), kind, locale, channel).await.map_err(Error::from)?;
         Ok(Response::new(kept.ok_or(Error::TemplateNotFound)?.into()))
     }
 
@@ -118,7 +135,10 @@ impl NotificationService for Service {
         Ok(Response::new(kept))
     }
 
-    async fn list_inbox_messages(&self, request: Request<pb::ListInboxMessagesRequest>) -> Reply<pb::ListInboxMessagesResponse> {
+    async fn list_inbox_messages(
+        &self,
+        request: Request<pb::ListInboxMessagesRequest>,
+    ) -> Reply<pb::ListInboxMessagesResponse> {
         let (_, request) = caller::of(request)?;
         if !self.mail_is_caught {
             return Err(Error::InboxDisabled.into());

@@ -21,9 +21,7 @@ use std::time::Duration;
 
 use chassis::{consumer::Consumer, db::Db, host::Host, server::Server};
 use contract::{
-    identity::v1::{
-        UserErased, UserVerified, identity_service_client::IdentityServiceClient,
-    },
+    identity::v1::{UserErased, UserVerified, identity_service_client::IdentityServiceClient},
     inventory::v1::StockLow,
     notification::v1::notification_service_server::NotificationServiceServer,
     order::v1::{

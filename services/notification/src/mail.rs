@@ -30,7 +30,9 @@ pub(crate) struct NotSent {
 impl Mail {
     pub(crate) fn new(server: Option<&Secret>, from: &str) -> Result<Self, Error> {
         let Some(url) = server else { return Ok(Self::Caught) };
-        let from = from.parse().map_err(|error| Error::Settings(format!("MAIL_FROM is no mail address: {error}")))?;
+        let from = from
+            .parse()
+            .map_err(|error| Error::Settings(format!("MAIL_FROM is no mail address: {error}")))?;
         let server = AsyncSmtpTransport::<Tokio1Executor>::from_url(url.expose())
             .map_err(|error| Error::Settings(format!("SMTP_URL is no address of a mail server: {error}")))?
             .timeout(Some(COMMAND_TIMEOUT))
@@ -71,6 +73,8 @@ pub(crate) async fn send(
             };
             Err(NotSent { reason, permanent: error.is_permanent() })
         }
-        Err(_) => Err(NotSent { reason: "the mail server did not answer in time".to_owned(), permanent: false }),
+        Err(_) => {
+            Err(NotSent { reason: "the mail server did not answer in time".to_owned(), permanent: false })
+        }
     }
 }

@@ -18,10 +18,8 @@ impl MigratorTrait for Migrator {
 
 /// Runs statements that read the same on both databases but for one type name.
 async fn run(manager: &SchemaManager<'_>, statements: &[&str]) -> Result<(), DbErr> {
-    let uuid = match manager.get_database_backend() {
-        sea_orm::DatabaseBackend::Postgres => "UUID",
-        _ => "BLOB",
-    };
+    let postgres = manager.get_database_backend() == sea_orm::DatabaseBackend::Postgres;
+    let uuid = if postgres { "UUID" } else { "BLOB" };
     for statement in statements {
         manager.get_connection().execute_unprepared(&statement.replace("{uuid}", uuid)).await?;
     }

@@ -13,10 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::Code;
 
 use crate::{
-    domain::{
-        Channel, State, delay_after, kind,
-        template::Filling,
-    },
+    domain::{Channel, State, delay_after, kind, template::Filling},
     error::Error,
     mail::{self, Mail},
     store::{
@@ -114,7 +111,10 @@ impl Sender {
                     return;
                 }
                 if let Err(error) = self.attempt(message).await {
-                    tracing::warn!(error = status::chain(&error), "a message could not be noted; its lease runs out");
+                    tracing::warn!(
+                        error = status::chain(&error),
+                        "a message could not be noted; its lease runs out"
+                    );
                 }
             })
             .await;
@@ -139,14 +139,21 @@ impl Sender {
             }
             Not::ThisTime(reason) => match delay_after(tries, self.retry) {
                 Some(delay) => {
-                    tracing::warn!(notification.kind = message.kind, attempt = tries, reason, "a message was not sent; it is tried again");
-                    Ok(messages::postpone(&self.db, message.id, Timestamp::now().plus(delay), &reason, true).await?)
+                    tracing::warn!(
+                        notification.kind = message.kind,
+                        attempt = tries,
+                        reason,
+                        "a message was not sent; it is tried again"
+                    );
+                    Ok(messages::postpone(&self.db, message.id, Timestamp::now().plus(delay), &reason, true)
+                        .await?)
                 }
                 None => self.give_up(&message, &reason, secret).await,
             },
             Not::Ever(reason) => self.give_up(&message, &reason, secret).await,
             Not::AtAll(reason) => {
-                let ending = Ending { state: State::Suppressed, subject: "", body: "", failure: reason, forget: true };
+                let ending =
+                    Ending { state: State::Suppressed, subject: "", body: "", failure: reason, forget: true };
                 self.end(&message, &ending).await
             }
         }
@@ -157,9 +164,20 @@ impl Sender {
         if message.channel == Channel::Email
             && let Mail::Server { server, from } = &self.mail
         {
-            let sent = mail::send(server, from, &worded.address, &message.id.to_string(), (&worded.subject, &worded.body)).await;
+            let sent = mail::send(
+                server,
+                from,
+                &worded.address,
+                &message.id.to_string(),
+                (&worded.subject, &worded.body),
+            )
+            .await;
             if let Err(error) = sent {
-                return Ok(Err(if error.permanent { Not::Ever(error.reason) } else { Not::ThisTime(error.reason) }));
+                return Ok(Err(if error.permanent {
+                    Not::Ever(error.reason)
+                } else {
+                    Not::ThisTime(error.reason)
+                }));
             }
         }
         // What brings a code is not kept.
@@ -167,7 +185,10 @@ impl Sender {
         let ending = Ending { state: State::Sent, subject, body, failure: "", forget: true };
         self.db
             .write(async |tx| {
-                if messages::end(tx, message.id, &ending, now).await? && message.channel == Channel::Email && self.mail.is_caught() {
+                if messages::end(tx, message.id, &ending, now).await?
+                    && message.channel == Channel::Email
+                    && self.mail.is_caught()
+                {
                     let caught = Caught {
                         id: Id::new(),
                         address: worded.address.clone(),
@@ -252,10 +273,19 @@ impl Sender {
 
     async fn describe_order(&self, name: &str, filling: &mut Filling) -> Result<(), Not> {
         let request = order::GetOrderRequest { name: name.to_owned() };
-        let order = self.orders.clone().get_order(request).await.map_err(|status| unanswered("order", &status))?.into_inner();
+        let order = self
+            .orders
+            .clone()
+            .get_order(request)
+            .await
+            .map_err(|status| unanswered("order", &status))?
+            .into_inner();
         filling.insert("order".to_owned(), name.rsplit('/').next().unwrap_or_default().to_owned());
         filling.insert("total".to_owned(), amount(order.total.as_ref()));
-        let lines = order.lines.iter().map(|line| format!("{} x {}  {}", line.quantity, line.title, amount(line.total.as_ref())));
+        let lines = order
+            .lines
+            .iter()
+            .map(|line| format!("{} x {}  {}", line.quantity, line.title, amount(line.total.as_ref())));
         filling.insert("lines".to_owned(), lines.collect::<Vec<_>>().join("\n"));
         Ok(())
     }
@@ -264,10 +294,16 @@ impl Sender {
 /// A service that is away costs no try; one that refuses does.
 fn unanswered(noun: &str, status: &tonic::Status) -> Not {
     let reason = format!("{noun} answered {:?}", status.code());
-    match status.code() {
-        Code::Unavailable | Code::DeadlineExceeded | Code::ResourceExhausted | Code::Aborted | Code::Cancelled | Code::Unknown => Not::Yet(reason),
-        _ => Not::ThisTime(reason),
-    }
+    let away = matches!(
+        status.code(),
+        Code::Unavailable
+            | Code::DeadlineExceeded
+            | Code::ResourceExhausted
+            | Code::Aborted
+            | Code::Cancelled
+            | Code::Unknown
+    );
+    if away { Not::Yet(reason) } else { Not::ThisTime(reason) }
 }
 
 fn amount(money: Option<&contract::Money>) -> String {

@@ -9,13 +9,7 @@ use crate::{
         template::{Filling, Template},
     },
     error::Error,
-    store::{
-        caught, messages,
-        messages::Message,
-        preferences,
-        preferences::Preferences,
-        templates,
-    },
+    store::{caught, messages, messages::Message, preferences, preferences::Preferences, templates},
 };
 
 /// A message to ask for.
@@ -52,8 +46,13 @@ impl<'a> Telling<'a> {
 }
 
 /// Asks for a message over every channel of its kind. What was asked for before is not asked for again. Gives the first.
-pub(crate) async fn tell(tx: &DatabaseTransaction, telling: &Telling<'_>, now: Timestamp) -> Result<Message, Error> {
-    let muted = telling.kind.shipping_update && preferences::find(tx, telling.recipient).await?.shipping_updates_muted;
+pub(crate) async fn tell(
+    tx: &DatabaseTransaction,
+    telling: &Telling<'_>,
+    now: Timestamp,
+) -> Result<Message, Error> {
+    let muted = telling.kind.shipping_update
+        && preferences::find(tx, telling.recipient).await?.shipping_updates_muted;
     let why_not = if muted { Some("the recipient does not want it") } else { None };
     let mut first = None;
     for channel in telling.kind.channels {
@@ -64,7 +63,12 @@ pub(crate) async fn tell(tx: &DatabaseTransaction, telling: &Telling<'_>, now: T
 }
 
 /// Records a message that is not sent on purpose, over the first channel of its kind.
-pub(crate) async fn suppress(tx: &DatabaseTransaction, telling: &Telling<'_>, why_not: &str, now: Timestamp) -> Result<(), Error> {
+pub(crate) async fn suppress(
+    tx: &DatabaseTransaction,
+    telling: &Telling<'_>,
+    why_not: &str,
+    now: Timestamp,
+) -> Result<(), Error> {
     if let Some(channel) = telling.kind.channels.first() {
         insert(tx, telling, *channel, Some(why_not), now).await?;
     }
@@ -101,10 +105,16 @@ async fn insert(
 }
 
 /// Sends a failed message again. Asking again while it is on its way changes nothing.
-pub(crate) async fn resend(tx: &DatabaseTransaction, id: Id<Notification>, now: Timestamp) -> Result<Message, Error> {
+pub(crate) async fn resend(
+    tx: &DatabaseTransaction,
+    id: Id<Notification>,
+    now: Timestamp,
+) -> Result<Message, Error> {
     let message = messages::find(tx, id).await?.ok_or(Error::NotificationNotFound)?;
     match message.state {
-        State::Failed if crate::domain::kind::find(&message.kind).is_some_and(|kind| kind.secret) => Err(Error::NotKept),
+        State::Failed if crate::domain::kind::find(&message.kind).is_some_and(|kind| kind.secret) => {
+            Err(Error::NotKept)
+        }
         State::Failed => {
             messages::revive(tx, id, now).await?;
             messages::find(tx, id).await?.ok_or(Error::NotificationNotFound)
@@ -128,7 +138,11 @@ pub(crate) async fn update_preferences(
 }
 
 /// Changes a template, or makes one for another language.
-pub(crate) async fn update_template(tx: &DatabaseTransaction, template: &Template, now: Timestamp) -> Result<(), Error> {
+pub(crate) async fn update_template(
+    tx: &DatabaseTransaction,
+    template: &Template,
+    now: Timestamp,
+) -> Result<(), Error> {
     Ok(templates::save(tx, template, now).await?)
 }
 

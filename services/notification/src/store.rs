@@ -8,20 +8,36 @@ use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, FromQueryResult, Stat
 use uuid::Uuid;
 
 /// A statement that reads the same on both databases.
-fn statement(connection: &impl ConnectionTrait, sql: &str, values: impl IntoIterator<Item = Value>) -> Statement {
+fn statement(
+    connection: &impl ConnectionTrait,
+    sql: &str,
+    values: impl IntoIterator<Item = Value>,
+) -> Statement {
     Statement::from_sql_and_values(connection.get_database_backend(), sql, values)
 }
 
 /// Runs a change and says whether it applied to anything.
-async fn changed(tx: &DatabaseTransaction, sql: &str, values: impl IntoIterator<Item = Value>) -> Result<bool, DbErr> {
+async fn changed(
+    tx: &DatabaseTransaction,
+    sql: &str,
+    values: impl IntoIterator<Item = Value>,
+) -> Result<bool, DbErr> {
     Ok(tx.execute_raw(statement(tx, sql, values)).await?.rows_affected() > 0)
 }
 
-async fn one<R: FromQueryResult>(connection: &impl ConnectionTrait, sql: &str, values: impl IntoIterator<Item = Value>) -> Result<Option<R>, DbErr> {
+async fn one<R: FromQueryResult>(
+    connection: &impl ConnectionTrait,
+    sql: &str,
+    values: impl IntoIterator<Item = Value>,
+) -> Result<Option<R>, DbErr> {
     R::find_by_statement(statement(connection, sql, values)).one(connection).await
 }
 
-async fn all<R: FromQueryResult>(connection: &impl ConnectionTrait, sql: &str, values: impl IntoIterator<Item = Value>) -> Result<Vec<R>, DbErr> {
+async fn all<R: FromQueryResult>(
+    connection: &impl ConnectionTrait,
+    sql: &str,
+    values: impl IntoIterator<Item = Value>,
+) -> Result<Vec<R>, DbErr> {
     R::find_by_statement(statement(connection, sql, values)).all(connection).await
 }
 

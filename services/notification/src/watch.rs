@@ -32,7 +32,12 @@ struct Watching {
 }
 
 /// What comes from now on, until the client goes or the server stops.
-pub(crate) fn inbox(db: &Db, recipient: &str, arrived: watch::Receiver<u64>, shutdown: CancellationToken) -> Inbox {
+pub(crate) fn inbox(
+    db: &Db,
+    recipient: &str,
+    arrived: watch::Receiver<u64>,
+    shutdown: CancellationToken,
+) -> Inbox {
     let now = Timestamp::now();
     let watching = Watching {
         db: db.clone(),
@@ -45,7 +50,9 @@ pub(crate) fn inbox(db: &Db, recipient: &str, arrived: watch::Receiver<u64>, shu
     };
     let batches = stream::unfold(watching, |mut watching| async move {
         match watching.next().await {
-            Some(Ok(messages)) => Some((messages.into_iter().map(|message| Ok(message.into())).collect(), watching)),
+            Some(Ok(messages)) => {
+                Some((messages.into_iter().map(|message| Ok(message.into())).collect(), watching))
+            }
             Some(Err(status)) => Some((vec![Err(status)], watching)),
             None => None,
         }
@@ -62,9 +69,15 @@ impl Watching {
                 Ok(found) => found,
                 Err(error) => return Some(Err(Error::from(error).into())),
             };
-            self.since = found.iter().filter_map(|message| message.send_time).max().unwrap_or(self.since).max(self.since);
+            self.since = found
+                .iter()
+                .filter_map(|message| message.send_time)
+                .max()
+                .unwrap_or(self.since)
+                .max(self.since);
             let kept: HashSet<_> = found.iter().map(|message| message.id).collect();
-            let fresh: Vec<_> = found.into_iter().filter(|message| !self.seen.contains(&message.id)).collect();
+            let fresh: Vec<_> =
+                found.into_iter().filter(|message| !self.seen.contains(&message.id)).collect();
             self.seen = kept;
             if !fresh.is_empty() {
                 return Some(Ok(fresh));

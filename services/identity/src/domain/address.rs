@@ -45,7 +45,9 @@ impl PostalAddress {
 
 fn is_e164(phone: &str) -> bool {
     phone.strip_prefix('+').is_some_and(|digits| {
-        (7..=15).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit()) && !digits.starts_with('0')
+        (7..=15).contains(&digits.len())
+            && digits.bytes().all(|byte| byte.is_ascii_digit())
+            && !digits.starts_with('0')
     })
 }
 
@@ -69,7 +71,12 @@ mod tests {
     #[test]
     fn each_wrong_field_is_named() {
         assert_eq!(address().faults(), []);
-        let wrong = PostalAddress { city: "York\nSPAM".into(), country_code: "XX".into(), phone: "+1;x".into(), ..address() };
+        let wrong = PostalAddress {
+            city: "York\nSPAM".into(),
+            country_code: "XX".into(),
+            phone: "+1;x".into(),
+            ..address()
+        };
         let fields: Vec<_> = wrong.faults().into_iter().map(|(field, _)| field).collect();
         assert_eq!(fields, ["city", "country_code", "phone"]);
     }

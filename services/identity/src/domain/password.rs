@@ -25,7 +25,9 @@ pub(crate) fn fault(password: &str, email: &Email) -> Option<&'static str> {
 
 /// Whether it is one piece of at most eight characters, over and over.
 fn repeats(letters: &[char]) -> bool {
-    (1..=8).any(|period| letters.len() >= 2 * period && letters.iter().zip(&letters[period..]).all(|(a, b)| a == b))
+    (1..=8).any(|period| {
+        letters.len() >= 2 * period && letters.iter().zip(&letters[period..]).all(|(a, b)| a == b)
+    })
 }
 
 /// Whether each character is the neighbour of the one before, as in `abcdef…` or `98765…`; 9 and 0 are neighbours.
@@ -47,8 +49,16 @@ mod tests {
     #[test]
     fn what_anybody_would_guess_is_refused() {
         for password in [
-            "aaaaaaaaaaaaaaa", "passwordpassword", "PasswordPassword", "1234567890123456", "abcdefghijklmnop",
-            "qwertyuiopasdfgh", "098765432109876", "abcabcabcabcabc", "somebody.long@example.com", "correcthorsebatterystaple",
+            "aaaaaaaaaaaaaaa",
+            "passwordpassword",
+            "PasswordPassword",
+            "1234567890123456",
+            "abcdefghijklmnop",
+            "qwertyuiopasdfgh",
+            "098765432109876",
+            "abcabcabcabcabc",
+            "somebody.long@example.com",
+            "correcthorsebatterystaple",
         ] {
             assert!(fault_of(password).is_some(), "{password}");
         }
@@ -56,7 +66,12 @@ mod tests {
 
     #[test]
     fn anything_long_and_unguessed_is_fine() {
-        for password in ["plum-otter-violin-73", "               x", "пароль от моего кота", "correct horse battery stapler"] {
+        for password in [
+            "plum-otter-violin-73",
+            "               x",
+            "пароль от моего кота",
+            "correct horse battery stapler",
+        ] {
             assert_eq!(fault_of(password), None, "{password}");
         }
     }

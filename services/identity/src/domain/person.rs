@@ -56,7 +56,9 @@ impl State {
     }
 
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        [Self::Unverified, Self::Active, Self::Disabled, Self::Erased].into_iter().find(|state| state.as_str() == text)
+        [Self::Unverified, Self::Active, Self::Disabled, Self::Erased]
+            .into_iter()
+            .find(|state| state.as_str() == text)
     }
 }
 
@@ -98,8 +100,11 @@ pub(crate) fn locale(tag: &str) -> Option<String> {
         return Some("en".to_owned());
     }
     let mut parts = tag.split('-');
-    let language = parts.next().is_some_and(|part| (2..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphabetic()));
-    let rest = parts.all(|part| (1..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric()));
+    let language = parts.next().is_some_and(|part| {
+        (2..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphabetic())
+    });
+    let rest = parts
+        .all(|part| (1..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric()));
     (language && rest && tag.len() <= 35).then(|| tag.to_owned())
 }
 
@@ -114,21 +119,41 @@ mod tests {
 
     #[test]
     fn an_address_that_could_mean_something_else_is_refused() {
-        for wrong in ["a@b.c\r\nBcc: x@y.z", "ᴮᴵᴳ@x.y", "a@b", "a b@c.d", "@b.c", "a@b@c.d", "a@-b.c", "a@b..c", "\"a\"@b.c", "a@b.c\0"] {
+        for wrong in [
+            "a@b.c\r\nBcc: x@y.z",
+            "ᴮᴵᴳ@x.y",
+            "a@b",
+            "a b@c.d",
+            "@b.c",
+            "a@b@c.d",
+            "a@-b.c",
+            "a@b..c",
+            "\"a\"@b.c",
+            "a@b.c\0",
+        ] {
             assert!(Email::parse(wrong).is_none(), "{wrong:?}");
         }
     }
 
     #[test]
     fn names_of_many_scripts_are_fine() {
-        for name in ["", "Ann", "王小明", "Zoë", "Zoe\u{308}", "O'Neil-Smith", "محمد", "👩\u{200d}🚀 Ann"] {
+        for name in ["", "Ann", "王小明", "Zoë", "Zoe\u{308}", "O'Neil-Smith", "محمد", "👩\u{200d}🚀 Ann"]
+        {
             assert_eq!(display_name_fault(name), None, "{name:?}");
         }
     }
 
     #[test]
     fn a_name_that_deceives_is_refused() {
-        for name in ["Ann\0", "Ann\u{202e}nimda", "\u{200b}\u{200d}", " \u{2060} ", "\u{301}\u{301}", "a\nb", "\u{feff}"] {
+        for name in [
+            "Ann\0",
+            "Ann\u{202e}nimda",
+            "\u{200b}\u{200d}",
+            " \u{2060} ",
+            "\u{301}\u{301}",
+            "a\nb",
+            "\u{feff}",
+        ] {
             assert!(display_name_fault(name).is_some(), "{name:?}");
         }
     }

@@ -57,13 +57,18 @@ pub(super) fn profile(request: &pb::UpdateUserRequest) -> Result<(String, Change
     let display_name = changes(mask, "display_name", !user.display_name.is_empty())
         .then(|| display_name("user.display_name", &user.display_name))
         .transpose()?;
-    let locale =
-        changes(mask, "locale", !user.locale.is_empty()).then(|| locale("user.locale", &user.locale)).transpose()?;
+    let locale = changes(mask, "locale", !user.locale.is_empty())
+        .then(|| locale("user.locale", &user.locale))
+        .transpose()?;
     Ok((user.name.clone(), Changes { display_name, locale, etag: user.etag.clone() }))
 }
 
 /// The user and the address in `users/{user}/addresses/{address}`. Another user's is not found.
-pub(super) fn address_name(field: &str, caller: &Caller, name: &str) -> Result<(Id<User>, Id<Address>), Error> {
+pub(super) fn address_name(
+    field: &str,
+    caller: &Caller,
+    name: &str,
+) -> Result<(Id<User>, Id<Address>), Error> {
     let wrong = || Error::field(field, "must be a name like users/{uuid}/addresses/{uuid}");
     let (user, id) = name.split_once("/addresses/").ok_or_else(wrong)?;
     let id = id.parse().map_err(|_| wrong())?;
@@ -99,7 +104,9 @@ pub(super) fn new_address(user: Id<User>, address: Option<&pb::Address>) -> Resu
 }
 
 /// The address to change, and how.
-pub(super) fn address_change(request: &pb::UpdateAddressRequest) -> Result<(&str, impl FnOnce(&mut Kept) -> Result<(), Error> + use<>), Status> {
+pub(super) fn address_change(
+    request: &pb::UpdateAddressRequest,
+) -> Result<(&str, impl FnOnce(&mut Kept) + use<>), Status> {
     wire::mask(request.update_mask.as_ref(), &["postal_address", "preferred"])?;
     let address = wire::required("address", request.address.as_ref())?;
     let mask = request.update_mask.as_ref();
@@ -112,7 +119,6 @@ pub(super) fn address_change(request: &pb::UpdateAddressRequest) -> Result<(&str
             kept.postal = postal;
         }
         kept.preferred = preferred.unwrap_or(kept.preferred);
-        Ok(())
     };
     Ok((&address.name, change))
 }
@@ -125,15 +131,21 @@ pub(super) fn role_name<'a>(field: &str, name: &'a str) -> Result<&'a str, Error
 static PERMISSIONS: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
     let asked = policy::all().filter_map(|method| match &method.access {
         policy::Access::Permission(permission) => Some(permission.clone()),
-        policy::Access::Public | policy::Access::Guest | policy::Access::User | policy::Access::Internal => None,
+        policy::Access::Public | policy::Access::Guest | policy::Access::User | policy::Access::Internal => {
+            None
+        }
     });
-    let held = crate::migration::BUILT_IN.iter().flat_map(|(_, _, permissions)| permissions.iter().map(|held| (*held).to_owned()));
+    let held = crate::migration::BUILT_IN
+        .iter()
+        .flat_map(|(_, _, permissions)| permissions.iter().map(|held| (*held).to_owned()));
     asked.chain(held).collect()
 });
 
 fn permissions(permissions: &[String]) -> Result<BTreeSet<String>, Error> {
     match permissions.iter().find(|permission| !PERMISSIONS.contains(*permission)) {
-        Some(unknown) => Err(Error::field("role.permissions", format!("names {unknown}, which is no permission"))),
+        Some(unknown) => {
+            Err(Error::field("role.permissions", format!("names {unknown}, which is no permission")))
+        }
         None => Ok(permissions.iter().cloned().collect()),
     }
 }
@@ -156,14 +168,17 @@ pub(super) fn new_role(request: &pb::CreateRoleRequest) -> Result<Role, Status> 
 }
 
 /// The role to change, and how.
-pub(super) fn role_change(request: &pb::UpdateRoleRequest) -> Result<(&str, impl FnOnce(&mut Role) + use<>), Status> {
+pub(super) fn role_change(
+    request: &pb::UpdateRoleRequest,
+) -> Result<(&str, impl FnOnce(&mut Role) + use<>), Status> {
     wire::mask(request.update_mask.as_ref(), &["title", "permissions"])?;
     let new = wire::required("role", request.role.as_ref())?;
     let mask = request.update_mask.as_ref();
     let id = role_name("role.name", &new.name)?;
     let new_title = changes(mask, "title", !new.title.is_empty()).then(|| title(&new.title)).transpose()?;
-    let new_permissions =
-        changes(mask, "permissions", !new.permissions.is_empty()).then(|| permissions(&new.permissions)).transpose()?;
+    let new_permissions = changes(mask, "permissions", !new.permissions.is_empty())
+        .then(|| permissions(&new.permissions))
+        .transpose()?;
     let change = move |role: &mut Role| {
         role.title = new_title.unwrap_or_else(|| role.title.clone());
         role.permissions = new_permissions.unwrap_or_else(|| role.permissions.clone());

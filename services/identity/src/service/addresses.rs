@@ -16,16 +16,16 @@ pub(crate) async fn create(tx: &DatabaseTransaction, kept: &Kept, now: Timestamp
     Ok(addresses::save(tx, kept, now).await?)
 }
 
-/// Changes a kept address. The change may turn it down, naming the field.
+/// Changes a kept address.
 pub(crate) async fn update(
     tx: &DatabaseTransaction,
     user: Id<User>,
     id: Id<Address>,
-    change: impl FnOnce(&mut Kept) -> Result<(), Error>,
+    change: impl FnOnce(&mut Kept),
     now: Timestamp,
 ) -> Result<Kept, Error> {
     let mut kept = addresses::find(tx, user, id).await?.ok_or(Error::AddressNotFound)?;
-    change(&mut kept)?;
+    change(&mut kept);
     addresses::save(tx, &kept, now).await?;
     Ok(kept)
 }

@@ -54,7 +54,13 @@ async fn make(db: &Db, email: &str, given: Option<&str>, only_first: bool) -> Re
             if only_first && users::count_active_with_role(tx, role::ADMIN).await? > 0 {
                 return Ok::<_, Error>(false);
             }
-            let new = users::New { id, email: Some(&email), display_name: "Administrator", locale: "en", state: State::Active };
+            let new = users::New {
+                id,
+                email: Some(&email),
+                display_name: "Administrator",
+                locale: "en",
+                state: State::Active,
+            };
             if !users::insert(tx, &new, now).await? {
                 return Ok(false);
             }

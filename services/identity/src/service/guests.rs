@@ -27,7 +27,13 @@ pub(crate) async fn create(tx: &DatabaseTransaction, now: Timestamp) -> Result<O
 }
 
 /// Keeps where the guest who calls is reached.
-pub(crate) async fn set_contact(tx: &DatabaseTransaction, caller: &Caller, email: &Email, locale: &str, now: Timestamp) -> Result<(), Error> {
+pub(crate) async fn set_contact(
+    tx: &DatabaseTransaction,
+    caller: &Caller,
+    email: &Email,
+    locale: &str,
+    now: Timestamp,
+) -> Result<(), Error> {
     let guest = caller.subject_if_any().and_then(Id::<Guest>::parse_name).ok_or(Error::NotAGuest)?;
     if users::save_guest(tx, guest, email, locale, now).await? { Ok(()) } else { Err(Error::GuestNotFound) }
 }
@@ -35,7 +41,10 @@ pub(crate) async fn set_contact(tx: &DatabaseTransaction, caller: &Caller, email
 /// Where a user or guest is reached. Who was erased is not found.
 pub(crate) async fn contact(connection: &impl ConnectionTrait, subject: &str) -> Result<Contact, Error> {
     if let Some(id) = Id::<User>::parse_name(subject) {
-        let user = users::find(connection, id).await?.filter(|user| user.state != State::Erased).ok_or(Error::UserNotFound)?;
+        let user = users::find(connection, id)
+            .await?
+            .filter(|user| user.state != State::Erased)
+            .ok_or(Error::UserNotFound)?;
         return Ok(Contact { email: user.email, display_name: user.display_name, locale: user.locale });
     }
     if let Some(id) = Id::<Guest>::parse_name(subject) {

@@ -12,7 +12,13 @@ use crate::{
 };
 
 /// Sets a new password, ends all other sessions and tells the owner.
-pub(crate) async fn change(tx: &DatabaseTransaction, user: Id<User>, session: Option<Id<Session>>, new: &Hashed, now: Timestamp) -> Result<(), Error> {
+pub(crate) async fn change(
+    tx: &DatabaseTransaction,
+    user: Id<User>,
+    session: Option<Id<Session>>,
+    new: &Hashed,
+    now: Timestamp,
+) -> Result<(), Error> {
     credentials::save_password(tx, user, new, now).await?;
     sessions::end_all(tx, &user.name(), session, now).await?;
     register::queue(tx, user, outbound::PASSWORD_CHANGED, None, now).await

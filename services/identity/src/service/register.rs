@@ -39,7 +39,12 @@ pub(crate) struct Registration {
 }
 
 /// Opens an account and queues its code. Where the address is taken nothing tells so but a message to its owner.
-pub(crate) async fn register(tx: &DatabaseTransaction, vault: &Vault, new: &Registration, now: Timestamp) -> Result<(), Error> {
+pub(crate) async fn register(
+    tx: &DatabaseTransaction,
+    vault: &Vault,
+    new: &Registration,
+    now: Timestamp,
+) -> Result<(), Error> {
     let id = Id::new();
     let row = users::New {
         id,
@@ -64,7 +69,8 @@ pub(crate) async fn register(tx: &DatabaseTransaction, vault: &Vault, new: &Regi
         // that nobody's code ever opens somebody else's password.
         State::Unverified => {
             credentials::save_password(tx, known.id, &new.password, now).await?;
-            let renamed = Person { display_name: new.display_name.clone(), locale: new.locale.clone(), ..known };
+            let renamed =
+                Person { display_name: new.display_name.clone(), locale: new.locale.clone(), ..known };
             users::save_profile(tx, &renamed, now).await?;
             send_code(tx, vault, renamed.id, now).await
         }
@@ -74,7 +80,12 @@ pub(crate) async fn register(tx: &DatabaseTransaction, vault: &Vault, new: &Regi
 }
 
 /// Queues a new code, at most one a minute, where the address waits for one.
-pub(crate) async fn resend_verification(tx: &DatabaseTransaction, vault: &Vault, email: &Email, now: Timestamp) -> Result<(), Error> {
+pub(crate) async fn resend_verification(
+    tx: &DatabaseTransaction,
+    vault: &Vault,
+    email: &Email,
+    now: Timestamp,
+) -> Result<(), Error> {
     let Some(user) = users::find_by_email(tx, email).await? else { return Ok(()) };
     if user.state != State::Unverified || !users::claim_mail(tx, user.id, now.minus(MAIL_EVERY), now).await? {
         return Ok(());
@@ -83,7 +94,13 @@ pub(crate) async fn resend_verification(tx: &DatabaseTransaction, vault: &Vault,
 }
 
 /// Takes a code. Nothing where it does not count: the caller then commits the try that it cost, and refuses.
-pub(crate) async fn verify_contact(tx: &DatabaseTransaction, vault: &Vault, email: &Email, code: &str, now: Timestamp) -> Result<Option<Person>, Error> {
+pub(crate) async fn verify_contact(
+    tx: &DatabaseTransaction,
+    vault: &Vault,
+    email: &Email,
+    code: &str,
+    now: Timestamp,
+) -> Result<Option<Person>, Error> {
     let Some(user) = users::find_by_email(tx, email).await? else { return Ok(None) };
     let Some(mac) = credentials::try_code(tx, user.id, CODE_TRIES, now).await? else { return Ok(None) };
     if !vault.is_mac(PURPOSE, &[user.id.uuid().as_bytes(), code.as_bytes()], &mac) {
@@ -97,7 +114,12 @@ pub(crate) async fn verify_contact(tx: &DatabaseTransaction, vault: &Vault, emai
     Ok(users::find(tx, user.id).await?)
 }
 
-async fn send_code(tx: &DatabaseTransaction, vault: &Vault, id: Id<User>, now: Timestamp) -> Result<(), Error> {
+async fn send_code(
+    tx: &DatabaseTransaction,
+    vault: &Vault,
+    id: Id<User>,
+    now: Timestamp,
+) -> Result<(), Error> {
     let code = format!("{:06}", rand::rng().random_range(0..1_000_000));
     let mac = vault.mac(PURPOSE, &[id.uuid().as_bytes(), code.as_bytes()]);
     credentials::save_code(tx, id, mac, now.plus(CODE_LIFETIME)).await?;
@@ -106,7 +128,13 @@ async fn send_code(tx: &DatabaseTransaction, vault: &Vault, id: Id<User>, now: T
 }
 
 /// Queues a message to a user.
-pub(crate) async fn queue(tx: &DatabaseTransaction, user: Id<User>, kind: &str, sealed_code: Option<Vec<u8>>, now: Timestamp) -> Result<(), Error> {
+pub(crate) async fn queue(
+    tx: &DatabaseTransaction,
+    user: Id<User>,
+    kind: &str,
+    sealed_code: Option<Vec<u8>>,
+    now: Timestamp,
+) -> Result<(), Error> {
     let expire_time = now.plus(CODE_LIFETIME);
     store::outbound::insert(tx, Id::new(), user, kind, sealed_code, now, expire_time).await?;
     Ok(())

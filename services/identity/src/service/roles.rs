@@ -19,7 +19,8 @@ use crate::{
 };
 
 /// Longer than any token that still names the role counts.
-const REMEMBERED: Duration = Duration::from_secs(token::ACCESS_LIFETIME.as_secs() + 2 * token::LEEWAY.as_secs());
+const REMEMBERED: Duration =
+    Duration::from_secs(token::ACCESS_LIFETIME.as_secs() + 2 * token::LEEWAY.as_secs());
 /// A token signed while the role is being taken may name it still.
 const MARGIN: Duration = Duration::from_secs(5);
 
@@ -37,7 +38,13 @@ pub(crate) async fn create(tx: &DatabaseTransaction, role: &Role, now: Timestamp
 }
 
 /// Changes a role. Whoever holds it cannot add to it: that would be a grant to themselves.
-pub(crate) async fn update(tx: &DatabaseTransaction, caller: &Caller, id: &str, change: impl FnOnce(&mut Role), now: Timestamp) -> Result<Role, Error> {
+pub(crate) async fn update(
+    tx: &DatabaseTransaction,
+    caller: &Caller,
+    id: &str,
+    change: impl FnOnce(&mut Role),
+    now: Timestamp,
+) -> Result<Role, Error> {
     access::bump(tx, now).await?;
     let before = get(tx, id).await?;
     let mut after = before.clone();
@@ -69,7 +76,13 @@ pub(crate) async fn delete(tx: &DatabaseTransaction, id: &str, now: Timestamp) -
 }
 
 /// Gives a user a role. Again changes nothing.
-pub(crate) async fn grant(tx: &DatabaseTransaction, caller: &Caller, id: Id<User>, role: &str, now: Timestamp) -> Result<Person, Error> {
+pub(crate) async fn grant(
+    tx: &DatabaseTransaction,
+    caller: &Caller,
+    id: Id<User>,
+    role: &str,
+    now: Timestamp,
+) -> Result<Person, Error> {
     if caller.subject_if_any() == Some(&id.name()) {
         return Err(Error::GrantToSelf);
     }
@@ -87,7 +100,12 @@ pub(crate) async fn grant(tx: &DatabaseTransaction, caller: &Caller, id: Id<User
 }
 
 /// Takes a role from a user. Again changes nothing. Tokens that name the role stop counting for it.
-pub(crate) async fn revoke(tx: &DatabaseTransaction, id: Id<User>, role: &str, now: Timestamp) -> Result<Person, Error> {
+pub(crate) async fn revoke(
+    tx: &DatabaseTransaction,
+    id: Id<User>,
+    role: &str,
+    now: Timestamp,
+) -> Result<Person, Error> {
     let user = users::get(tx, id).await?;
     get(tx, role).await?;
     if roles::revoke(tx, id, role).await? {

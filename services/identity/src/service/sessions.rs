@@ -7,10 +7,7 @@ use ring::digest;
 use sea_orm::DatabaseTransaction;
 
 use crate::{
-    domain::{
-        Session, User,
-        person::State,
-    },
+    domain::{Session, User, person::State},
     error::Error,
     store::{self, sessions, users},
     vault,
@@ -40,21 +37,39 @@ pub(crate) enum Traded {
 }
 
 /// Begins a session.
-pub(crate) async fn begin(tx: &DatabaseTransaction, subject: &str, roles: Vec<String>, now: Timestamp) -> Result<Opened, Error> {
+pub(crate) async fn begin(
+    tx: &DatabaseTransaction,
+    subject: &str,
+    roles: Vec<String>,
+    now: Timestamp,
+) -> Result<Opened, Error> {
     let session = Id::new();
     sessions::insert(tx, session, subject, now, now.plus(LONGEST)).await?;
     let token: [u8; 32] = vault::random()?;
     let expire_time = now.plus(IDLE);
     sessions::insert_token(tx, digest_of(&token), session, expire_time).await?;
-    Ok(Opened { session, subject: subject.to_owned(), roles, refresh_token: encode(&token), refresh_expire_time: expire_time })
+    Ok(Opened {
+        session,
+        subject: subject.to_owned(),
+        roles,
+        refresh_token: encode(&token),
+        refresh_expire_time: expire_time,
+    })
 }
 
 /// Trades a refresh token for its successor.
-pub(crate) async fn refresh(tx: &DatabaseTransaction, presented: &str, now: Timestamp) -> Result<Traded, Error> {
+pub(crate) async fn refresh(
+    tx: &DatabaseTransaction,
+    presented: &str,
+    now: Timestamp,
+) -> Result<Traded, Error> {
     let Ok(token) = BASE64_URL_SAFE_NO_PAD.decode(presented) else { return Ok(Traded::Unknown) };
     let digest = digest_of(&token);
     let Some(kept) = sessions::find_token(tx, &digest).await? else { return Ok(Traded::Unknown) };
-    if kept.end_time.is_some() || kept.expire_time <= now || !sessions::go_on(tx, kept.session_id, now).await? {
+    if kept.end_time.is_some()
+        || kept.expire_time <= now
+        || !sessions::go_on(tx, kept.session_id, now).await?
+    {
         return Ok(Traded::Unknown);
     }
     let fresh: [u8; 32] = vault::random()?;
@@ -66,7 +81,11 @@ pub(crate) async fn refresh(tx: &DatabaseTransaction, presented: &str, now: Time
     } else {
         // Traded before, by an answer that was lost or by somebody else at this moment.
         match sessions::find_token(tx, &digest).await? {
-            Some(store::sessions::Kept { use_time: Some(at), salt: Some(salt), .. }) if now <= at.plus(GRACE) => successor_of(&token, &salt),
+            Some(store::sessions::Kept { use_time: Some(at), salt: Some(salt), .. })
+                if now <= at.plus(GRACE) =>
+            {
+                successor_of(&token, &salt)
+            }
             _ => {
                 tracing::warn!(session.id = %kept.session_id, "a refresh token was used again; its session is ended");
                 sessions::end(tx, kept.session_id, now).await?;
@@ -89,7 +108,11 @@ pub(crate) async fn refresh(tx: &DatabaseTransaction, presented: &str, now: Time
 }
 
 /// Ends the caller's session. Ending it again changes nothing.
-pub(crate) async fn logout(tx: &DatabaseTransaction, session: Option<&str>, now: Timestamp) -> Result<(), Error> {
+pub(crate) async fn logout(
+    tx: &DatabaseTransaction,
+    session: Option<&str>,
+    now: Timestamp,
+) -> Result<(), Error> {
     if let Some(session) = session.and_then(Id::<Session>::parse_name) {
         sessions::end(tx, session, now).await?;
     }

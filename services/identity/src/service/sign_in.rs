@@ -89,7 +89,12 @@ impl SignIn {
     }
 
     /// The user, where the password is theirs. Takes as long and counts the same where there is no user.
-    async fn proven(&self, turn: &Turn<'_>, user: Option<Person>, password: &str) -> Result<Option<Person>, Error> {
+    async fn proven(
+        &self,
+        turn: &Turn<'_>,
+        user: Option<Person>,
+        password: &str,
+    ) -> Result<Option<Person>, Error> {
         let kept = match &user {
             Some(user) => credentials::find_password(self.db.writer(), user.id).await?,
             None => None,
@@ -100,12 +105,16 @@ impl SignIn {
             (Verdict::Right, Some(user), _) => Ok(Some(user)),
             (Verdict::RightAndOutdated, Some(user), Some(old)) => {
                 let new = self.hasher.hash(password).await?;
-                self.db.write(async |tx| credentials::replace_password(tx, user.id, &old, &new, now).await).await?;
+                self.db
+                    .write(async |tx| credentials::replace_password(tx, user.id, &old, &new, now).await)
+                    .await?;
                 Ok(Some(user))
             }
             _ => {
                 self.db
-                    .write(async |tx| credentials::count_failure(tx, &turn.address_mac, FAILURES, WINDOW, now).await)
+                    .write(async |tx| {
+                        credentials::count_failure(tx, &turn.address_mac, FAILURES, WINDOW, now).await
+                    })
                     .await?;
                 Ok(None)
             }

@@ -24,8 +24,10 @@ pub(crate) fn named(caller: &Caller, field: &str, name: &str, permission: &str) 
     if name == "users/me" {
         return own.ok_or(Error::UserNotFound);
     }
-    let id = Id::<User>::parse_name(name).ok_or_else(|| Error::field(field, "must be a name like users/{uuid}"))?;
-    let a_service = caller.subject_if_any().is_none() && caller.service().is_some_and(|service| READERS.contains(&service));
+    let id = Id::<User>::parse_name(name)
+        .ok_or_else(|| Error::field(field, "must be a name like users/{uuid}"))?;
+    let a_service = caller.subject_if_any().is_none()
+        && caller.service().is_some_and(|service| READERS.contains(&service));
     if own == Some(id) || caller.may(permission) || a_service { Ok(id) } else { Err(Error::UserNotFound) }
 }
 
@@ -42,7 +44,12 @@ pub(crate) struct Changes {
 }
 
 /// Changes a profile.
-pub(crate) async fn update(tx: &DatabaseTransaction, id: Id<User>, changes: Changes, now: Timestamp) -> Result<(), Error> {
+pub(crate) async fn update(
+    tx: &DatabaseTransaction,
+    id: Id<User>,
+    changes: Changes,
+    now: Timestamp,
+) -> Result<(), Error> {
     let mut user = get(tx, id).await?;
     if user.state == State::Erased {
         return Err(Error::UserErased);
@@ -105,7 +112,11 @@ pub(crate) async fn erase(tx: &DatabaseTransaction, id: Id<User>, now: Timestamp
 
 /// Refuses a change that leaves the shop without an administrator. Such changes wait for each other at the policy's
 /// version, so that two at once do not both leave the other one in charge.
-pub(super) async fn somebody_runs_the_shop(tx: &DatabaseTransaction, before: &Person, now: Timestamp) -> Result<(), Error> {
+pub(super) async fn somebody_runs_the_shop(
+    tx: &DatabaseTransaction,
+    before: &Person,
+    now: Timestamp,
+) -> Result<(), Error> {
     let was_admin = before.state == State::Active && before.roles.iter().any(|held| held == role::ADMIN);
     if !was_admin {
         return Ok(());
@@ -121,14 +132,25 @@ pub(crate) struct Imported {
 }
 
 /// Takes customers over. The same external id gives the same user again.
-pub(crate) async fn import(tx: &DatabaseTransaction, source: &str, people: &[Imported], now: Timestamp) -> Result<Vec<Id<User>>, Error> {
+pub(crate) async fn import(
+    tx: &DatabaseTransaction,
+    source: &str,
+    people: &[Imported],
+    now: Timestamp,
+) -> Result<Vec<Id<User>>, Error> {
     let mut ids = Vec::with_capacity(people.len());
     let mut seen = BTreeSet::new();
     for person in people {
         let id = Id::<User>::derived(&["user", source, &person.external_id]);
         ids.push(id);
         if seen.insert(id) {
-            let new = New { id, email: None, display_name: &person.display_name, locale: "en", state: State::Active };
+            let new = New {
+                id,
+                email: None,
+                display_name: &person.display_name,
+                locale: "en",
+                state: State::Active,
+            };
             users::insert(tx, &new, now).await?;
         }
     }

@@ -45,7 +45,12 @@ pub(crate) async fn bump(tx: &DatabaseTransaction, now: Timestamp) -> Result<(),
 }
 
 /// Refuses tokens of a subject or session issued before `not_before`, and remembers it until `expire_time`.
-pub(crate) async fn revoke(tx: &DatabaseTransaction, subject: &str, not_before: Timestamp, expire_time: Timestamp) -> Result<(), DbErr> {
+pub(crate) async fn revoke(
+    tx: &DatabaseTransaction,
+    subject: &str,
+    not_before: Timestamp,
+    expire_time: Timestamp,
+) -> Result<(), DbErr> {
     execute(
         tx,
         "INSERT INTO revocations (subject, not_before, expire_time) VALUES ($1, $2, $3)
@@ -63,12 +68,18 @@ pub(crate) async fn forget_revocation(tx: &DatabaseTransaction, subject: &str) -
 }
 
 /// The revocations that still matter.
-pub(crate) async fn revocations(connection: &impl ConnectionTrait, now: Timestamp) -> Result<Vec<Revoked>, DbErr> {
+pub(crate) async fn revocations(
+    connection: &impl ConnectionTrait,
+    now: Timestamp,
+) -> Result<Vec<Revoked>, DbErr> {
     all(connection, "SELECT subject, not_before FROM revocations WHERE expire_time > $1", [now.into()]).await
 }
 
 /// The signing keys that still verify, oldest first.
-pub(crate) async fn keys(connection: &impl ConnectionTrait, now: Timestamp) -> Result<Vec<SigningRow>, DbErr> {
+pub(crate) async fn keys(
+    connection: &impl ConnectionTrait,
+    now: Timestamp,
+) -> Result<Vec<SigningRow>, DbErr> {
     all(
         connection,
         "SELECT kid, public_key, sealed, active_time, expire_time FROM signing_keys
@@ -96,7 +107,11 @@ pub(crate) async fn insert_key(tx: &DatabaseTransaction, key: &SigningRow) -> Re
 }
 
 /// Lets every key but one end when its last token has.
-pub(crate) async fn retire_keys(tx: &DatabaseTransaction, but: &str, expire_time: Timestamp) -> Result<(), DbErr> {
+pub(crate) async fn retire_keys(
+    tx: &DatabaseTransaction,
+    but: &str,
+    expire_time: Timestamp,
+) -> Result<(), DbErr> {
     execute(
         tx,
         "UPDATE signing_keys SET expire_time = $2 WHERE kid <> $1 AND expire_time IS NULL",

@@ -46,7 +46,8 @@ impl From<Row> for Kept {
     }
 }
 
-const COLUMNS: &str = "id, user_id, recipient, line1, line2, city, region, postal_code, country_code, phone, preferred";
+const COLUMNS: &str =
+    "id, user_id, recipient, line1, line2, city, region, postal_code, country_code, phone, preferred";
 
 /// Saves an address, new or changed. A preferred one takes the mark from the others.
 pub(crate) async fn save(tx: &DatabaseTransaction, kept: &Kept, now: Timestamp) -> Result<(), DbErr> {
@@ -87,13 +88,21 @@ pub(crate) async fn save(tx: &DatabaseTransaction, kept: &Kept, now: Timestamp) 
 }
 
 /// One of a user's addresses.
-pub(crate) async fn find(connection: &impl ConnectionTrait, user: Id<User>, id: Id<Address>) -> Result<Option<Kept>, DbErr> {
+pub(crate) async fn find(
+    connection: &impl ConnectionTrait,
+    user: Id<User>,
+    id: Id<Address>,
+) -> Result<Option<Kept>, DbErr> {
     let sql = format!("SELECT {COLUMNS} FROM addresses WHERE user_id = $1 AND id = $2");
     Ok(one::<Row>(connection, &sql, [user.into(), id.into()]).await?.map(Kept::from))
 }
 
 /// A page of a user's addresses: the preferred one, then the newest; one more than fits where another page follows.
-pub(crate) async fn list(connection: &impl ConnectionTrait, user: Id<User>, page: &Page) -> Result<Vec<Kept>, DbErr> {
+pub(crate) async fn list(
+    connection: &impl ConnectionTrait,
+    user: Id<User>,
+    page: &Page,
+) -> Result<Vec<Kept>, DbErr> {
     let after = page.after.as_deref().and_then(|keys| match keys {
         [preferred, id] => Some((preferred.parse::<i32>().ok()?, id.parse::<Uuid>().ok()?)),
         _ => None,

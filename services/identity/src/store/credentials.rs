@@ -8,7 +8,12 @@ use super::{changed, execute, one};
 use crate::{domain::User, hasher::Hashed};
 
 /// Keeps a password in place of the one before.
-pub(crate) async fn save_password(tx: &DatabaseTransaction, user: Id<User>, password: &Hashed, now: Timestamp) -> Result<(), DbErr> {
+pub(crate) async fn save_password(
+    tx: &DatabaseTransaction,
+    user: Id<User>,
+    password: &Hashed,
+    now: Timestamp,
+) -> Result<(), DbErr> {
     execute(
         tx,
         "INSERT INTO credentials (user_id, password_hash, pepper_id, update_time) VALUES ($1, $2, $3, $4)
@@ -21,7 +26,13 @@ pub(crate) async fn save_password(tx: &DatabaseTransaction, user: Id<User>, pass
 }
 
 /// Replaces a password that is still the one that was read. False where it was changed meanwhile.
-pub(crate) async fn replace_password(tx: &DatabaseTransaction, user: Id<User>, old: &Hashed, new: &Hashed, now: Timestamp) -> Result<bool, DbErr> {
+pub(crate) async fn replace_password(
+    tx: &DatabaseTransaction,
+    user: Id<User>,
+    old: &Hashed,
+    new: &Hashed,
+    now: Timestamp,
+) -> Result<bool, DbErr> {
     changed(
         tx,
         "UPDATE credentials SET password_hash = $3, pepper_id = $4, update_time = $5 WHERE user_id = $1 AND password_hash = $2",
@@ -31,18 +42,31 @@ pub(crate) async fn replace_password(tx: &DatabaseTransaction, user: Id<User>, o
 }
 
 /// A user's password. Those who were taken over from elsewhere have none.
-pub(crate) async fn find_password(connection: &impl ConnectionTrait, user: Id<User>) -> Result<Option<Hashed>, DbErr> {
+pub(crate) async fn find_password(
+    connection: &impl ConnectionTrait,
+    user: Id<User>,
+) -> Result<Option<Hashed>, DbErr> {
     #[derive(FromQueryResult)]
     struct Row {
         password_hash: String,
         pepper_id: String,
     }
-    let row = one::<Row>(connection, "SELECT password_hash, pepper_id FROM credentials WHERE user_id = $1", [user.into()]).await?;
+    let row = one::<Row>(
+        connection,
+        "SELECT password_hash, pepper_id FROM credentials WHERE user_id = $1",
+        [user.into()],
+    )
+    .await?;
     Ok(row.map(|row| Hashed { phc: row.password_hash, pepper_id: row.pepper_id }))
 }
 
 /// Keeps a code's digest in place of the one before, with all its tries.
-pub(crate) async fn save_code(tx: &DatabaseTransaction, user: Id<User>, mac: Vec<u8>, expire_time: Timestamp) -> Result<(), DbErr> {
+pub(crate) async fn save_code(
+    tx: &DatabaseTransaction,
+    user: Id<User>,
+    mac: Vec<u8>,
+    expire_time: Timestamp,
+) -> Result<(), DbErr> {
     execute(
         tx,
         "INSERT INTO verifications (user_id, code_mac, tries, expire_time) VALUES ($1, $2, 0, $3)
@@ -55,7 +79,12 @@ pub(crate) async fn save_code(tx: &DatabaseTransaction, user: Id<User>, mac: Vec
 
 /// Takes one of a code's tries and gives its digest; nothing where none is left or its time is over. Counting before
 /// comparing lets nobody try more often by trying at once.
-pub(crate) async fn try_code(tx: &DatabaseTransaction, user: Id<User>, tries_max: i32, now: Timestamp) -> Result<Option<Vec<u8>>, DbErr> {
+pub(crate) async fn try_code(
+    tx: &DatabaseTransaction,
+    user: Id<User>,
+    tries_max: i32,
+    now: Timestamp,
+) -> Result<Option<Vec<u8>>, DbErr> {
     #[derive(FromQueryResult)]
     struct Row {
         code_mac: Vec<u8>,
@@ -75,12 +104,17 @@ pub(crate) async fn try_code(tx: &DatabaseTransaction, user: Id<User>, tries_max
 
 /// Gives a try back, for a code that was right.
 pub(crate) async fn give_try_back(tx: &DatabaseTransaction, user: Id<User>) -> Result<(), DbErr> {
-    execute(tx, "UPDATE verifications SET tries = tries - 1 WHERE user_id = $1 AND tries > 0", [user.into()]).await?;
+    execute(tx, "UPDATE verifications SET tries = tries - 1 WHERE user_id = $1 AND tries > 0", [user.into()])
+        .await?;
     Ok(())
 }
 
 /// Until when an address is locked, if it is.
-pub(crate) async fn locked_until(connection: &impl ConnectionTrait, address_mac: &[u8], now: Timestamp) -> Result<Option<Timestamp>, DbErr> {
+pub(crate) async fn locked_until(
+    connection: &impl ConnectionTrait,
+    address_mac: &[u8],
+    now: Timestamp,
+) -> Result<Option<Timestamp>, DbErr> {
     #[derive(FromQueryResult)]
     struct Row {
         locked_until: Timestamp,
@@ -95,7 +129,13 @@ pub(crate) async fn locked_until(connection: &impl ConnectionTrait, address_mac:
 }
 
 /// Counts a failure. The last of those allowed within the window locks the address for as long as the window is.
-pub(crate) async fn count_failure(tx: &DatabaseTransaction, address_mac: &[u8], allowed: i32, window: Duration, now: Timestamp) -> Result<(), DbErr> {
+pub(crate) async fn count_failure(
+    tx: &DatabaseTransaction,
+    address_mac: &[u8],
+    allowed: i32,
+    window: Duration,
+    now: Timestamp,
+) -> Result<(), DbErr> {
     execute(
         tx,
         "INSERT INTO sign_in_failures (address_mac, failures, window_time, locked_until) VALUES ($1, 1, $2, 0)

@@ -52,7 +52,12 @@ pub(crate) async fn due(connection: &impl ConnectionTrait, now: Timestamp) -> Re
 }
 
 /// Takes a message for as long as the lease. False where another replica has it.
-pub(crate) async fn claim(db: &Db, pending: &Pending, lease: Duration, now: Timestamp) -> Result<bool, DbErr> {
+pub(crate) async fn claim(
+    db: &Db,
+    pending: &Pending,
+    lease: Duration,
+    now: Timestamp,
+) -> Result<bool, DbErr> {
     db.write(async |tx| {
         changed(
             tx,

@@ -19,7 +19,8 @@ impl TryFrom<Row> for Role {
     type Error = DbErr;
 
     fn try_from(row: Row) -> Result<Role, DbErr> {
-        let permissions: BTreeSet<String> = serde_json::from_str(&row.permissions).map_err(|error| DbErr::Json(error.to_string()))?;
+        let permissions: BTreeSet<String> =
+            serde_json::from_str(&row.permissions).map_err(|error| DbErr::Json(error.to_string()))?;
         Ok(Role { id: row.id, title: row.title, permissions, system: row.system })
     }
 }
@@ -30,13 +31,16 @@ fn json(permissions: &BTreeSet<String>) -> String {
 
 /// The role of that id.
 pub(crate) async fn find(connection: &impl ConnectionTrait, id: &str) -> Result<Option<Role>, DbErr> {
-    let row = one::<Row>(connection, "SELECT id, title, permissions, system FROM roles WHERE id = $1", [id.into()]).await?;
+    let row =
+        one::<Row>(connection, "SELECT id, title, permissions, system FROM roles WHERE id = $1", [id.into()])
+            .await?;
     row.map(Role::try_from).transpose()
 }
 
 /// Every role.
 pub(crate) async fn list_all(connection: &impl ConnectionTrait) -> Result<Vec<Role>, DbErr> {
-    let rows = all::<Row>(connection, "SELECT id, title, permissions, system FROM roles ORDER BY id", []).await?;
+    let rows =
+        all::<Row>(connection, "SELECT id, title, permissions, system FROM roles ORDER BY id", []).await?;
     rows.into_iter().map(Role::try_from).collect()
 }
 
@@ -86,12 +90,18 @@ pub(crate) async fn count_holders(connection: &impl ConnectionTrait, id: &str) -
 
 /// Gives a user a role. False where the user holds it already.
 pub(crate) async fn grant(tx: &DatabaseTransaction, user: Id<User>, role: &str) -> Result<bool, DbErr> {
-    changed(tx, "INSERT INTO user_roles (user_id, role_id) VALUES ($1, $2) ON CONFLICT DO NOTHING", [user.into(), role.into()]).await
+    changed(
+        tx,
+        "INSERT INTO user_roles (user_id, role_id) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+        [user.into(), role.into()],
+    )
+    .await
 }
 
 /// Takes a role from a user. False where the user does not hold it.
 pub(crate) async fn revoke(tx: &DatabaseTransaction, user: Id<User>, role: &str) -> Result<bool, DbErr> {
-    changed(tx, "DELETE FROM user_roles WHERE user_id = $1 AND role_id = $2", [user.into(), role.into()]).await
+    changed(tx, "DELETE FROM user_roles WHERE user_id = $1 AND role_id = $2", [user.into(), role.into()])
+        .await
 }
 
 /// The roles a user holds.
@@ -100,6 +110,11 @@ pub(crate) async fn of_user(connection: &impl ConnectionTrait, user: Id<User>) -
     struct Held {
         role_id: String,
     }
-    let held = all::<Held>(connection, "SELECT role_id FROM user_roles WHERE user_id = $1 ORDER BY role_id", [user.into()]).await?;
+    let held = all::<Held>(
+        connection,
+        "SELECT role_id FROM user_roles WHERE user_id = $1 ORDER BY role_id",
+        [user.into()],
+    )
+    .await?;
     Ok(held.into_iter().map(|held| held.role_id).collect())
 }

@@ -8,7 +8,8 @@ use super::{access, all, changed, execute, one};
 use crate::domain::Session;
 
 /// Longer than any access token counts anywhere.
-const TOKENS_OUTLIVED: Duration = Duration::from_secs(token::ACCESS_LIFETIME.as_secs() + 2 * token::LEEWAY.as_secs());
+const TOKENS_OUTLIVED: Duration =
+    Duration::from_secs(token::ACCESS_LIFETIME.as_secs() + 2 * token::LEEWAY.as_secs());
 
 /// A refresh token as it is kept: its digest only.
 #[derive(FromQueryResult)]
@@ -23,7 +24,13 @@ pub(crate) struct Kept {
 }
 
 /// Begins a session.
-pub(crate) async fn insert(tx: &DatabaseTransaction, id: Id<Session>, subject: &str, now: Timestamp, expire_time: Timestamp) -> Result<(), DbErr> {
+pub(crate) async fn insert(
+    tx: &DatabaseTransaction,
+    id: Id<Session>,
+    subject: &str,
+    now: Timestamp,
+    expire_time: Timestamp,
+) -> Result<(), DbErr> {
     execute(
         tx,
         "INSERT INTO sessions (id, subject, create_time, refresh_time, expire_time) VALUES ($1, $2, $3, $3, $4)",
@@ -34,7 +41,12 @@ pub(crate) async fn insert(tx: &DatabaseTransaction, id: Id<Session>, subject: &
 }
 
 /// Keeps a refresh token's digest. The database admits one unused token a session.
-pub(crate) async fn insert_token(tx: &DatabaseTransaction, digest: Vec<u8>, session: Id<Session>, expire_time: Timestamp) -> Result<(), DbErr> {
+pub(crate) async fn insert_token(
+    tx: &DatabaseTransaction,
+    digest: Vec<u8>,
+    session: Id<Session>,
+    expire_time: Timestamp,
+) -> Result<(), DbErr> {
     execute(
         tx,
         "INSERT INTO refresh_tokens (digest, session_id, expire_time) VALUES ($1, $2, $3)",
@@ -45,7 +57,10 @@ pub(crate) async fn insert_token(tx: &DatabaseTransaction, digest: Vec<u8>, sess
 }
 
 /// The token of that digest, with its session.
-pub(crate) async fn find_token(connection: &impl ConnectionTrait, digest: &[u8]) -> Result<Option<Kept>, DbErr> {
+pub(crate) async fn find_token(
+    connection: &impl ConnectionTrait,
+    digest: &[u8],
+) -> Result<Option<Kept>, DbErr> {
     one(
         connection,
         "SELECT session_id, refresh_tokens.expire_time, use_time, salt, subject, sessions.expire_time AS session_expire_time, end_time
@@ -56,7 +71,12 @@ pub(crate) async fn find_token(connection: &impl ConnectionTrait, digest: &[u8])
 }
 
 /// Marks a token as traded. False where it was already: of two that trade at once, one finds out.
-pub(crate) async fn use_token(tx: &DatabaseTransaction, digest: &[u8], salt: &[u8], now: Timestamp) -> Result<bool, DbErr> {
+pub(crate) async fn use_token(
+    tx: &DatabaseTransaction,
+    digest: &[u8],
+    salt: &[u8],
+    now: Timestamp,
+) -> Result<bool, DbErr> {
     changed(
         tx,
         "UPDATE refresh_tokens SET use_time = $2, salt = $3 WHERE digest = $1 AND use_time IS NULL",
@@ -77,7 +97,12 @@ pub(crate) async fn go_on(tx: &DatabaseTransaction, id: Id<Session>, now: Timest
 
 /// Ends one session: its refresh tokens are gone, its access tokens are refused everywhere soon.
 pub(crate) async fn end(tx: &DatabaseTransaction, id: Id<Session>, now: Timestamp) -> Result<(), DbErr> {
-    let ended = changed(tx, "UPDATE sessions SET end_time = $2 WHERE id = $1 AND end_time IS NULL", [id.into(), now.into()]).await?;
+    let ended = changed(
+        tx,
+        "UPDATE sessions SET end_time = $2 WHERE id = $1 AND end_time IS NULL",
+        [id.into(), now.into()],
+    )
+    .await?;
     if ended {
         execute(tx, "DELETE FROM refresh_tokens WHERE session_id = $1", [id.into()]).await?;
         // A token may be signed this very moment: the whole session is over, whenever its tokens were issued.
@@ -89,12 +114,19 @@ pub(crate) async fn end(tx: &DatabaseTransaction, id: Id<Session>, now: Timestam
 }
 
 /// Ends all sessions of a user or guest but, where one is named, that one.
-pub(crate) async fn end_all(tx: &DatabaseTransaction, subject: &str, but: Option<Id<Session>>, now: Timestamp) -> Result<(), DbErr> {
+pub(crate) async fn end_all(
+    tx: &DatabaseTransaction,
+    subject: &str,
+    but: Option<Id<Session>>,
+    now: Timestamp,
+) -> Result<(), DbErr> {
     #[derive(FromQueryResult)]
     struct Row {
         id: Id<Session>,
     }
-    let rows = all::<Row>(tx, "SELECT id FROM sessions WHERE subject = $1 AND end_time IS NULL", [subject.into()]).await?;
+    let rows =
+        all::<Row>(tx, "SELECT id FROM sessions WHERE subject = $1 AND end_time IS NULL", [subject.into()])
+            .await?;
     for row in rows {
         if Some(row.id) != but {
             end(tx, row.id, now).await?;
@@ -123,6 +155,11 @@ pub(crate) async fn sweep(tx: &DatabaseTransaction, now: Timestamp) -> Result<()
     .await?;
     execute(tx, "DELETE FROM revocations WHERE expire_time < $1", [now.into()]).await?;
     execute(tx, "DELETE FROM verifications WHERE expire_time < $1", [long_ago.into()]).await?;
-    execute(tx, "DELETE FROM sign_in_failures WHERE locked_until < $1 AND window_time < $1", [long_ago.into()]).await?;
+    execute(
+        tx,
+        "DELETE FROM sign_in_failures WHERE locked_until < $1 AND window_time < $1",
+        [long_ago.into()],
+    )
+    .await?;
     Ok(())
 }

@@ -39,7 +39,8 @@ struct Row {
 
 impl Row {
     fn with(self, roles: Vec<String>) -> Result<Person, DbErr> {
-        let state = State::parse(&self.state).ok_or_else(|| DbErr::Type(format!("{} is no state", self.state)))?;
+        let state =
+            State::parse(&self.state).ok_or_else(|| DbErr::Type(format!("{} is no state", self.state)))?;
         Ok(Person {
             id: self.id,
             email: self.email.unwrap_or_default(),
@@ -85,8 +86,16 @@ pub(crate) async fn insert(tx: &DatabaseTransaction, user: &New<'_>, now: Timest
 }
 
 /// Whoever has the address.
-pub(crate) async fn find_by_email(connection: &impl ConnectionTrait, email: &Email) -> Result<Option<Person>, DbErr> {
-    let row = one::<Row>(connection, &format!("SELECT {COLUMNS} FROM users WHERE email = $1"), [email.as_str().into()]).await?;
+pub(crate) async fn find_by_email(
+    connection: &impl ConnectionTrait,
+    email: &Email,
+) -> Result<Option<Person>, DbErr> {
+    let row = one::<Row>(
+        connection,
+        &format!("SELECT {COLUMNS} FROM users WHERE email = $1"),
+        [email.as_str().into()],
+    )
+    .await?;
     match row {
         Some(row) => with_roles(connection, vec![row]).await.map(|mut people| people.pop()),
         None => Ok(None),
@@ -95,7 +104,8 @@ pub(crate) async fn find_by_email(connection: &impl ConnectionTrait, email: &Ema
 
 /// The user of that id.
 pub(crate) async fn find(connection: &impl ConnectionTrait, id: Id<User>) -> Result<Option<Person>, DbErr> {
-    let row = one::<Row>(connection, &format!("SELECT {COLUMNS} FROM users WHERE id = $1"), [id.into()]).await?;
+    let row =
+        one::<Row>(connection, &format!("SELECT {COLUMNS} FROM users WHERE id = $1"), [id.into()]).await?;
     match row {
         Some(row) => with_roles(connection, vec![row]).await.map(|mut people| people.pop()),
         None => Ok(None),
@@ -126,16 +136,28 @@ async fn with_roles(connection: &impl ConnectionTrait, rows: Vec<Row>) -> Result
     }
     let mut roles: HashMap<Id<User>, Vec<String>> = HashMap::new();
     if !rows.is_empty() {
-        let sql = format!("SELECT user_id, role_id FROM user_roles WHERE user_id IN ({}) ORDER BY role_id", places(1, rows.len()));
+        let sql = format!(
+            "SELECT user_id, role_id FROM user_roles WHERE user_id IN ({}) ORDER BY role_id",
+            places(1, rows.len())
+        );
         for held in all::<Held>(connection, &sql, rows.iter().map(|row| Value::from(row.id))).await? {
             roles.entry(held.user_id).or_default().push(held.role_id);
         }
     }
-    rows.into_iter().map(|row| { let roles = roles.remove(&row.id).unwrap_or_default(); row.with(roles) }).collect()
+    rows.into_iter()
+        .map(|row| {
+            let roles = roles.remove(&row.id).unwrap_or_default();
+            row.with(roles)
+        })
+        .collect()
 }
 
 /// Saves a profile. False where somebody was faster.
-pub(crate) async fn save_profile(tx: &DatabaseTransaction, user: &Person, now: Timestamp) -> Result<bool, DbErr> {
+pub(crate) async fn save_profile(
+    tx: &DatabaseTransaction,
+    user: &Person,
+    now: Timestamp,
+) -> Result<bool, DbErr> {
     changed(
         tx,
         "UPDATE users SET display_name = $3, locale = $4, version = version + 1, update_time = $5 WHERE id = $1 AND version = $2",
@@ -179,18 +201,38 @@ pub(crate) async fn enable(tx: &DatabaseTransaction, id: Id<User>, now: Timestam
 
 /// Holds the row against a change of state until the transaction ends. False where the user is not in that state.
 pub(crate) async fn hold(tx: &DatabaseTransaction, id: Id<User>, state: State) -> Result<bool, DbErr> {
-    changed(tx, "UPDATE users SET mail_time = mail_time WHERE id = $1 AND state = $2", [id.into(), state.as_str().into()]).await
+    changed(
+        tx,
+        "UPDATE users SET mail_time = mail_time WHERE id = $1 AND state = $2",
+        [id.into(), state.as_str().into()],
+    )
+    .await
 }
 
 /// Notes a change that is kept in another table.
 pub(crate) async fn touch(tx: &DatabaseTransaction, id: Id<User>, now: Timestamp) -> Result<(), DbErr> {
-    execute(tx, "UPDATE users SET version = version + 1, update_time = $2 WHERE id = $1", [id.into(), now.into()]).await?;
+    execute(
+        tx,
+        "UPDATE users SET version = version + 1, update_time = $2 WHERE id = $1",
+        [id.into(), now.into()],
+    )
+    .await?;
     Ok(())
 }
 
 /// Notes that a message about the account is sent, unless one was after `since`. False where one was.
-pub(crate) async fn claim_mail(tx: &DatabaseTransaction, id: Id<User>, since: Timestamp, now: Timestamp) -> Result<bool, DbErr> {
-    changed(tx, "UPDATE users SET mail_time = $3 WHERE id = $1 AND mail_time <= $2", [id.into(), since.into(), now.into()]).await
+pub(crate) async fn claim_mail(
+    tx: &DatabaseTransaction,
+    id: Id<User>,
+    since: Timestamp,
+    now: Timestamp,
+) -> Result<bool, DbErr> {
+    changed(
+        tx,
+        "UPDATE users SET mail_time = $3 WHERE id = $1 AND mail_time <= $2",
+        [id.into(), since.into(), now.into()],
+    )
+    .await
 }
 
 /// Forgets everything personal about a user, in every table of this database.
@@ -211,7 +253,10 @@ pub(crate) async fn erase(tx: &DatabaseTransaction, user: &Person, now: Timestam
 }
 
 /// How many users may sign in and hold the role.
-pub(crate) async fn count_active_with_role(connection: &impl ConnectionTrait, role: &str) -> Result<u64, DbErr> {
+pub(crate) async fn count_active_with_role(
+    connection: &impl ConnectionTrait,
+    role: &str,
+) -> Result<u64, DbErr> {
     count(
         connection,
         "SELECT COUNT(*) AS count FROM users JOIN user_roles ON user_id = id WHERE role_id = $1 AND state = 'ACTIVE'",
@@ -228,14 +273,28 @@ pub(crate) struct GuestContact {
 }
 
 /// Makes a guest known.
-pub(crate) async fn insert_guest(tx: &DatabaseTransaction, id: Id<Guest>, now: Timestamp) -> Result<(), DbErr> {
-    execute(tx, "INSERT INTO guests (id, email, locale, create_time, update_time) VALUES ($1, '', 'en', $2, $2)", [id.into(), now.into()])
-        .await?;
+pub(crate) async fn insert_guest(
+    tx: &DatabaseTransaction,
+    id: Id<Guest>,
+    now: Timestamp,
+) -> Result<(), DbErr> {
+    execute(
+        tx,
+        "INSERT INTO guests (id, email, locale, create_time, update_time) VALUES ($1, '', 'en', $2, $2)",
+        [id.into(), now.into()],
+    )
+    .await?;
     Ok(())
 }
 
 /// Keeps a guest's contact. False where there is no such guest.
-pub(crate) async fn save_guest(tx: &DatabaseTransaction, id: Id<Guest>, email: &Email, locale: &str, now: Timestamp) -> Result<bool, DbErr> {
+pub(crate) async fn save_guest(
+    tx: &DatabaseTransaction,
+    id: Id<Guest>,
+    email: &Email,
+    locale: &str,
+    now: Timestamp,
+) -> Result<bool, DbErr> {
     changed(
         tx,
         "UPDATE guests SET email = $2, locale = $3, update_time = $4 WHERE id = $1",
@@ -245,6 +304,9 @@ pub(crate) async fn save_guest(tx: &DatabaseTransaction, id: Id<Guest>, email: &
 }
 
 /// Where a guest is reached.
-pub(crate) async fn find_guest(connection: &impl ConnectionTrait, id: Id<Guest>) -> Result<Option<GuestContact>, DbErr> {
+pub(crate) async fn find_guest(
+    connection: &impl ConnectionTrait,
+    id: Id<Guest>,
+) -> Result<Option<GuestContact>, DbErr> {
     one(connection, "SELECT email, locale FROM guests WHERE id = $1", [id.into()]).await
 }

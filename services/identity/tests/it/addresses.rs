@@ -27,7 +27,9 @@ async fn cities(client: &mut Identity) -> Vec<String> {
     loop {
         let request = pb::ListAddressesRequest { parent: "users/me".into(), page_size: 2, page_token };
         let page = client.list_addresses(request).await.unwrap().into_inner();
-        cities.extend(page.addresses.into_iter().filter_map(|address| address.postal_address).map(|postal| postal.city));
+        cities.extend(
+            page.addresses.into_iter().filter_map(|address| address.postal_address).map(|postal| postal.city),
+        );
         page_token = page.next_page_token;
         if page_token.is_empty() {
             return cities;
@@ -76,7 +78,10 @@ async fn somebody_elses_address_is_not_found() {
     let foreign = bob.get_address(get(&name)).await.unwrap_err();
     let unknown = format!("{}/addresses/01890000-0000-7000-8000-000000000000", own.subject);
     let absent = bob.get_address(get(&unknown)).await.unwrap_err();
-    assert_eq!((foreign.code(), foreign.message(), foreign.details()), (Code::NotFound, absent.message(), absent.details()));
+    assert_eq!(
+        (foreign.code(), foreign.message(), foreign.details()),
+        (Code::NotFound, absent.message(), absent.details())
+    );
     let delete = pb::DeleteAddressRequest { name: name.clone() };
     assert_eq!(bob.delete_address(delete).await.unwrap_err().code(), Code::NotFound);
     let theirs = pb::CreateAddressRequest { parent: session.subject.clone(), ..create("York", false) };
@@ -89,10 +94,16 @@ async fn an_address_that_cannot_be_right_is_refused() {
     let shop = Shop::start().await;
     let (mut ann, _) = shop.customer("ann@example.com").await;
     let table = [
-        (PostalAddress { country_code: "XX".into(), ..postal("York") }, "address.postal_address.country_code"),
+        (
+            PostalAddress { country_code: "XX".into(), ..postal("York") },
+            "address.postal_address.country_code",
+        ),
         (PostalAddress { phone: "+1;x".into(), ..postal("York") }, "address.postal_address.phone"),
         (PostalAddress { line1: "x".repeat(5000), ..postal("York") }, "address.postal_address.line1"),
-        (PostalAddress { recipient: "Ann\nBob".into(), ..postal("York") }, "address.postal_address.recipient"),
+        (
+            PostalAddress { recipient: "Ann\nBob".into(), ..postal("York") },
+            "address.postal_address.recipient",
+        ),
         (postal(""), "address.postal_address.city"),
     ];
     for (postal, field) in table {

@@ -33,7 +33,10 @@ async fn a_taken_address_is_told_to_its_owner_only() {
     .await;
     assert_eq!(kinds, ["verify-contact", "account-exists"]);
     assert!(shop.sign_in("ann@example.com", PASSWORD).await.is_ok());
-    assert_eq!(shop.sign_in("ann@example.com", OTHER_PASSWORD).await.unwrap_err().code(), Code::Unauthenticated);
+    assert_eq!(
+        shop.sign_in("ann@example.com", OTHER_PASSWORD).await.unwrap_err().code(),
+        Code::Unauthenticated
+    );
 }
 
 #[tokio::test]
@@ -48,7 +51,10 @@ async fn five_wrong_tries_spend_a_code() {
     }
     let spent = shop.anyone().verify_contact(verification("ann@example.com", &code)).await.unwrap_err();
     let unknown = shop.anyone().verify_contact(verification("nobody@example.com", &code)).await.unwrap_err();
-    assert_eq!((spent.code(), spent.message(), spent.details()), (unknown.code(), unknown.message(), unknown.details()));
+    assert_eq!(
+        (spent.code(), spent.message(), spent.details()),
+        (unknown.code(), unknown.message(), unknown.details())
+    );
 }
 
 #[tokio::test]
@@ -67,7 +73,8 @@ async fn sending_the_right_code_again_changes_nothing() {
     let first = shop.user("ann@example.com").await;
     let code = shop.mail.code_for("ann@example.com").await;
     for _ in 0..7 {
-        let again = shop.anyone().verify_contact(verification("ann@example.com", &code)).await.unwrap().into_inner();
+        let again =
+            shop.anyone().verify_contact(verification("ann@example.com", &code)).await.unwrap().into_inner();
         assert_eq!(again, first);
     }
     assert_eq!(shop.announced("UserVerified", &first.name).await, 1);
@@ -83,7 +90,9 @@ async fn a_new_code_comes_at_most_once_a_minute() {
     assert_eq!(shop.count("SELECT COUNT(*) FROM outbound", []).await, 0);
     shop.sql("UPDATE users SET mail_time = mail_time - 61000000").await;
     shop.anyone().resend_verification(resend()).await.unwrap();
-    let codes = eventually(async || Some(shop.mail.codes_to("ann@example.com")).filter(|codes| codes.len() == 2)).await;
+    let codes =
+        eventually(async || Some(shop.mail.codes_to("ann@example.com")).filter(|codes| codes.len() == 2))
+            .await;
     if codes[1] != first {
         assert!(shop.anyone().verify_contact(verification("ann@example.com", &first)).await.is_err());
     }
@@ -119,7 +128,10 @@ async fn a_code_waits_for_notification_to_come_back() {
     let shop = Shop::start().await;
     shop.mail.go_away(true);
     shop.register("ann@example.com").await;
-    eventually(async || (shop.count("SELECT COUNT(*) FROM outbound WHERE attempts > 0", []).await == 1).then_some(())).await;
+    eventually(async || {
+        (shop.count("SELECT COUNT(*) FROM outbound WHERE attempts > 0", []).await == 1).then_some(())
+    })
+    .await;
     shop.mail.go_away(false);
     let code = shop.mail.code_for("ann@example.com").await;
     eventually(async || (shop.count("SELECT COUNT(*) FROM outbound", []).await == 0).then_some(())).await;

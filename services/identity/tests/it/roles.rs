@@ -46,10 +46,14 @@ async fn nobody_grants_anything_to_themselves() {
     let shop = Shop::start().await;
     let (mut admin, session) = shop.admin("admin@example.com").await;
     let refusal = admin.grant_role(grant(&session.subject, "roles/finance")).await.unwrap_err();
-    assert_eq!((refusal.code(), status::reason(&refusal).as_deref()), (Code::PermissionDenied, Some("GRANT_TO_SELF")));
+    assert_eq!(
+        (refusal.code(), status::reason(&refusal).as_deref()),
+        (Code::PermissionDenied, Some("GRANT_TO_SELF"))
+    );
     let refusal = admin.grant_role(grant("users/me", "roles/finance")).await.unwrap_err();
     assert_eq!(refusal.code(), Code::PermissionDenied);
-    let mut own = admin.get_role(pb::GetRoleRequest { name: "roles/admin".into() }).await.unwrap().into_inner();
+    let mut own =
+        admin.get_role(pb::GetRoleRequest { name: "roles/admin".into() }).await.unwrap().into_inner();
     assert!(!own.permissions.iter().any(|permission| permission == "refund.create"));
     own.permissions.push("refund.create".into());
     let update = pb::UpdateRoleRequest { role: Some(own), update_mask: None, request_id: String::new() };
@@ -106,10 +110,18 @@ async fn a_role_of_ones_own_comes_and_goes() {
 async fn a_role_that_cannot_be_right_is_refused() {
     let shop = Shop::start().await;
     let (mut admin, session) = shop.admin("admin@example.com").await;
-    for request in [create("Night", &[]), create("a b", &[]), create("night", &["no.such.thing"]), create("night", &["stock.read", "stock.read"])] {
+    for request in [
+        create("Night", &[]),
+        create("a b", &[]),
+        create("night", &["no.such.thing"]),
+        create("night", &["stock.read", "stock.read"]),
+    ] {
         assert_eq!(admin.create_role(request).await.unwrap_err().code(), Code::InvalidArgument);
     }
-    let unknown = admin.grant_role(grant("users/01890000-0000-7000-8000-000000000000", "roles/support")).await.unwrap_err();
+    let unknown = admin
+        .grant_role(grant("users/01890000-0000-7000-8000-000000000000", "roles/support"))
+        .await
+        .unwrap_err();
     assert_eq!(unknown.code(), Code::NotFound);
     let unknown = admin.revoke_role(revoke(&session.subject, "roles/no-such")).await.unwrap_err();
     assert_eq!(status::reason(&unknown).as_deref(), Some("ROLE_NOT_FOUND"));
@@ -123,13 +135,21 @@ async fn every_permission_of_the_contract_is_held_by_a_built_in_role() {
     let ids: Vec<_> = roles.iter().map(|role| role.name.as_str()).collect();
     assert_eq!(
         ids,
-        ["roles/admin", "roles/auditor", "roles/customer", "roles/finance", "roles/merchandiser", "roles/support", "roles/warehouse"]
+        [
+            "roles/admin",
+            "roles/auditor",
+            "roles/customer",
+            "roles/finance",
+            "roles/merchandiser",
+            "roles/support",
+            "roles/warehouse"
+        ]
     );
     assert!(roles.iter().all(|role| role.system));
     let asked: Vec<_> = chassis::policy::all()
-        .filter_map(|method| match &method.access {
-            chassis::policy::Access::Permission(permission) => Some(permission.clone()),
-            _ => None,
+        .filter_map(|method| {
+            let chassis::policy::Access::Permission(permission) = &method.access else { return None };
+            Some(permission.clone())
         })
         .collect();
     assert!(asked.len() > 20);

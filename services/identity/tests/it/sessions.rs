@@ -65,7 +65,11 @@ async fn a_session_that_is_logged_out_is_over() {
     ends(&shop, &session).await;
     assert!(shop.refresh(&session.refresh_token).await.is_err());
     assert!(me(shop.with(&elsewhere)).await.is_ok());
-    let policy = shop.service("cart").get_access_policy(pb::GetAccessPolicyRequest { known_version: 0 }).await.unwrap();
+    let policy = shop
+        .service("cart")
+        .get_access_policy(pb::GetAccessPolicyRequest { known_version: 0 })
+        .await
+        .unwrap();
     assert_eq!(policy.into_inner().revocations.len(), 1);
 }
 
@@ -78,7 +82,10 @@ async fn all_sessions_end_at_once() {
     let of = |user: &str| pb::RevokeSessionsRequest { user: user.into() };
     let foreign = bob.revoke_sessions(of(&first.subject)).await.unwrap_err();
     let absent = bob.revoke_sessions(of("users/01890000-0000-7000-8000-000000000000")).await.unwrap_err();
-    assert_eq!((foreign.code(), foreign.message(), foreign.details()), (Code::NotFound, absent.message(), absent.details()));
+    assert_eq!(
+        (foreign.code(), foreign.message(), foreign.details()),
+        (Code::NotFound, absent.message(), absent.details())
+    );
     ann.revoke_sessions(of("users/me")).await.unwrap();
     ends(&shop, &first).await;
     ends(&shop, &second).await;
@@ -90,21 +97,30 @@ async fn a_new_password_ends_all_other_sessions() {
     let shop = Shop::start().await;
     let (mut here, session) = shop.customer("ann@example.com").await;
     let elsewhere = shop.sign_in("ann@example.com", PASSWORD).await.unwrap();
-    let change = |current: &str, new: &str| pb::ChangePasswordRequest { current_password: current.into(), new_password: new.into() };
+    let change = |current: &str, new: &str| pb::ChangePasswordRequest {
+        current_password: current.into(),
+        new_password: new.into(),
+    };
     for (request, field) in [
         (change(OTHER_PASSWORD, OTHER_PASSWORD), "current_password"),
         (change(PASSWORD, "aaaaaaaaaaaaaaaaaaa"), "new_password"),
         (change(PASSWORD, "short"), "new_password"),
     ] {
         let refusal = here.change_password(request).await.unwrap_err();
-        assert_eq!((refusal.code(), status::violations(&refusal)[0].0.as_str()), (Code::InvalidArgument, field));
+        assert_eq!(
+            (refusal.code(), status::violations(&refusal)[0].0.as_str()),
+            (Code::InvalidArgument, field)
+        );
     }
     here.change_password(change(PASSWORD, OTHER_PASSWORD)).await.unwrap();
     ends(&shop, &elsewhere).await;
     assert!(me(shop.with(&session)).await.is_ok());
     assert!(shop.sign_in("ann@example.com", PASSWORD).await.is_err());
     assert!(shop.sign_in("ann@example.com", OTHER_PASSWORD).await.is_ok());
-    eventually(async || shop.mail.to("ann@example.com").into_iter().find(|message| message.kind == "password-changed")).await;
+    eventually(async || {
+        shop.mail.to("ann@example.com").into_iter().find(|message| message.kind == "password-changed")
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -12,14 +12,20 @@ async fn a_wrong_password_and_an_unknown_address_read_the_same() {
     let wrong = shop.sign_in("ann@example.com", OTHER_PASSWORD).await.unwrap_err();
     let unknown = shop.sign_in("nobody@example.com", OTHER_PASSWORD).await.unwrap_err();
     assert_eq!(wrong.code(), Code::Unauthenticated);
-    assert_eq!((wrong.code(), wrong.message(), wrong.details()), (unknown.code(), unknown.message(), unknown.details()));
+    assert_eq!(
+        (wrong.code(), wrong.message(), wrong.details()),
+        (unknown.code(), unknown.message(), unknown.details())
+    );
 }
 
 #[tokio::test]
 async fn an_unproven_address_is_told_after_the_right_password_only() {
     let shop = Shop::start().await;
     shop.register("ann@example.com").await;
-    assert_eq!(shop.sign_in("ann@example.com", OTHER_PASSWORD).await.unwrap_err().code(), Code::Unauthenticated);
+    assert_eq!(
+        shop.sign_in("ann@example.com", OTHER_PASSWORD).await.unwrap_err().code(),
+        Code::Unauthenticated
+    );
     let refusal = shop.sign_in("ann@example.com", PASSWORD).await.unwrap_err();
     assert_eq!(refusal.code(), Code::FailedPrecondition);
     assert_eq!(status::reason(&refusal).as_deref(), Some("CONTACT_UNVERIFIED"));
@@ -47,7 +53,8 @@ async fn many_guesses_at_once_are_no_more_than_five() {
     let shop = Shop::start().await;
     shop.user("ann@example.com").await;
     let guesses = (0..20).map(|_| shop.sign_in("ann@example.com", OTHER_PASSWORD));
-    let refusals: Vec<_> = futures::future::join_all(guesses).await.into_iter().map(|guess| guess.unwrap_err().code()).collect();
+    let refusals: Vec<_> =
+        futures::future::join_all(guesses).await.into_iter().map(|guess| guess.unwrap_err().code()).collect();
     assert_eq!(refusals.iter().filter(|code| **code == Code::Unauthenticated).count(), 5);
     assert_eq!(refusals.iter().filter(|code| **code == Code::ResourceExhausted).count(), 15);
 }
@@ -73,7 +80,10 @@ async fn failures_long_ago_do_not_count() {
     }
     shop.sql("UPDATE sign_in_failures SET window_time = window_time - 901000000").await;
     for _ in 0..4 {
-        assert_eq!(shop.sign_in("ann@example.com", OTHER_PASSWORD).await.unwrap_err().code(), Code::Unauthenticated);
+        assert_eq!(
+            shop.sign_in("ann@example.com", OTHER_PASSWORD).await.unwrap_err().code(),
+            Code::Unauthenticated
+        );
     }
     assert!(shop.sign_in("ann@example.com", PASSWORD).await.is_ok());
 }

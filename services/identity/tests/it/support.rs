@@ -58,7 +58,8 @@ impl Shop {
         let db = host.db::<identity::Migrator>().await.unwrap();
         host.serve(identity::serve(host.host(), config));
         let shop = Self { host, db, mail, orders };
-        eventually(async || shop.anyone().get_json_web_key_set(pb::GetJsonWebKeySetRequest {}).await.ok()).await;
+        eventually(async || shop.anyone().get_json_web_key_set(pb::GetJsonWebKeySetRequest {}).await.ok())
+            .await;
         shop
     }
 
@@ -128,7 +129,8 @@ impl Shop {
     /// How many events of that kind speak of a user.
     pub(crate) async fn announced(&self, kind: &str, user: &str) -> i64 {
         let kind = format!("cartwright.identity.v1.{kind}");
-        self.count("SELECT COUNT(*) FROM outbox WHERE kind = $1 AND key = $2", [kind.into(), user.into()]).await
+        self.count("SELECT COUNT(*) FROM outbox WHERE kind = $1 AND key = $2", [kind.into(), user.into()])
+            .await
     }
 }
 
@@ -161,7 +163,14 @@ pub(crate) struct Mailbox(Arc<Mutex<(Vec<SendNotificationRequest>, bool)>>);
 
 impl Mailbox {
     pub(crate) fn to(&self, email: &str) -> Vec<SendNotificationRequest> {
-        self.0.lock().unwrap().0.iter().filter(|message| message.address == email.to_ascii_lowercase()).cloned().collect()
+        self.0
+            .lock()
+            .unwrap()
+            .0
+            .iter()
+            .filter(|message| message.address == email.to_ascii_lowercase())
+            .cloned()
+            .collect()
     }
 
     pub(crate) fn codes_to(&self, email: &str) -> Vec<String> {
@@ -250,6 +259,8 @@ impl<P: Played> Service<http::Request<Body>> for StandIn<P> {
 
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
         let act = self.clone();
-        Box::pin(async move { Ok(Grpc::new(Codec::<P::Reply, P::Request>::default()).unary(act, request).await) })
+        Box::pin(
+            async move { Ok(Grpc::new(Codec::<P::Reply, P::Request>::default()).unary(act, request).await) },
+        )
     }
 }

@@ -22,13 +22,15 @@ const fn kind(name: &'static str, channels: &'static [Channel], places: &'static
     Kind { name, channels, places, shipping_update: false, secret: false }
 }
 
-pub(crate) const VERIFY_CONTACT: Kind = Kind { secret: true, ..kind("verify-contact", MAIL, &["name", "code"]) };
+pub(crate) const VERIFY_CONTACT: Kind =
+    Kind { secret: true, ..kind("verify-contact", MAIL, &["name", "code"]) };
 pub(crate) const ACCOUNT_EXISTS: Kind = kind("account-exists", MAIL, &["name"]);
 pub(crate) const PASSWORD_CHANGED: Kind = kind("password-changed", MAIL, &["name"]);
 pub(crate) const WELCOME: Kind = kind("welcome", BOTH, &["name"]);
 pub(crate) const ORDER_CONFIRMED: Kind = kind("order-confirmed", BOTH, ORDER);
 pub(crate) const ORDER_SHIPPED: Kind = Kind { shipping_update: true, ..kind("order-shipped", BOTH, ORDER) };
-pub(crate) const ORDER_DELIVERED: Kind = Kind { shipping_update: true, ..kind("order-delivered", BOTH, ORDER) };
+pub(crate) const ORDER_DELIVERED: Kind =
+    Kind { shipping_update: true, ..kind("order-delivered", BOTH, ORDER) };
 pub(crate) const ORDER_CANCELLED: Kind = kind("order-cancelled", BOTH, ORDER);
 pub(crate) const RETURN_RECEIVED: Kind = kind("return-received", BOTH, ORDER);
 /// For staff; there is nobody to tell yet, so it is only recorded.

@@ -26,11 +26,18 @@ impl Template {
 
     /// The subject and the body with their places filled. A subject is one line, whatever is put into it.
     pub(crate) fn fill(&self, filling: &Filling) -> (String, String) {
-        let subject: String = fill(&self.subject, filling)
-            .chars()
-            .map(|letter| if letter.is_control() || matches!(letter, '\u{2028}' | '\u{2029}') { ' ' } else { letter })
-            .take(SUBJECT_CHARS_MAX)
-            .collect();
+        let subject: String =
+            fill(&self.subject, filling)
+                .chars()
+                .map(|letter| {
+                    if letter.is_control() || matches!(letter, '\u{2028}' | '\u{2029}') {
+                        ' '
+                    } else {
+                        letter
+                    }
+                })
+                .take(SUBJECT_CHARS_MAX)
+                .collect();
         (subject.trim().to_owned(), fill(&self.body, filling))
     }
 }
@@ -94,8 +101,10 @@ pub(crate) fn fallbacks(locale: &str) -> Vec<String> {
 /// Whether a text is a language tag as BCP 47 shapes it.
 pub(crate) fn is_locale(tag: &str) -> bool {
     let mut parts = tag.split('-');
-    parts.next().is_some_and(|part| (2..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphabetic()))
-        && parts.all(|part| (1..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+    parts.next().is_some_and(|part| {
+        (2..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphabetic())
+    }) && parts
+        .all(|part| (1..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric()))
 }
 
 #[cfg(test)]
@@ -150,8 +159,17 @@ mod tests {
 
     #[test]
     fn a_name_reads_back() {
-        assert_eq!(parse_name("templates/order-shipped.zh-CN.inbox"), Some(("order-shipped", "zh-CN", Channel::Inbox)));
-        for wrong in ["templates/a.b", "templates/a.b.sms", "templates/a.b.EMAIL", "a.b.email", "templates/a.b.email.c"] {
+        assert_eq!(
+            parse_name("templates/order-shipped.zh-CN.inbox"),
+            Some(("order-shipped", "zh-CN", Channel::Inbox))
+        );
+        for wrong in [
+            "templates/a.b",
+            "templates/a.b.sms",
+            "templates/a.b.EMAIL",
+            "a.b.email",
+            "templates/a.b.email.c",
+        ] {
             assert_eq!(parse_name(wrong), None, "{wrong}");
         }
     }

@@ -17,7 +17,10 @@ use crate::{
 /// The message that another service asks for.
 pub(super) fn telling(request: &pb::SendNotificationRequest) -> Result<Telling<'_>, Error> {
     let kind = kind::find(&request.kind).ok_or_else(|| Error::field("kind", "is none that is known"))?;
-    let person = request.recipient.split_once('/').is_some_and(|(collection, id)| matches!(collection, "users" | "guests") && !id.is_empty());
+    let person = request
+        .recipient
+        .split_once('/')
+        .is_some_and(|(collection, id)| matches!(collection, "users" | "guests") && !id.is_empty());
     if !person {
         return Err(Error::field("recipient", "must be a name like users/{id} or guests/{id}"));
     }
@@ -36,7 +39,8 @@ pub(super) fn telling(request: &pb::SendNotificationRequest) -> Result<Telling<'
 }
 
 pub(super) fn template_name(name: &str) -> Result<(&str, &str, Channel), Error> {
-    template::parse_name(name).ok_or_else(|| Error::field("name", "must be a name like templates/welcome.en.email"))
+    template::parse_name(name)
+        .ok_or_else(|| Error::field("name", "must be a name like templates/welcome.en.email"))
 }
 
 /// The template to save.
@@ -80,7 +84,10 @@ pub(super) fn preferences(subject: &str, kept: Preferences) -> pb::Preferences {
 }
 
 /// How the caller's preferences change. Without a mask a switch can only be turned on, for off is what is not set.
-pub(super) fn preferences_change(subject: &str, request: &pb::UpdatePreferencesRequest) -> Result<impl FnOnce(&mut Preferences) + use<>, Status> {
+pub(super) fn preferences_change(
+    subject: &str,
+    request: &pb::UpdatePreferencesRequest,
+) -> Result<impl FnOnce(&mut Preferences) + use<>, Status> {
     let named = wire::mask(request.update_mask.as_ref(), &["shipping_updates_muted", "marketing_muted"])?;
     let new = wire::required("preferences", request.preferences.as_ref())?;
     // Somebody else's preferences do not exist for the caller, so a name can only be their own.

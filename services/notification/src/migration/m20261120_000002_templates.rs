@@ -31,7 +31,13 @@ impl MigrationTrait for Migration {
                 let statement = Statement::from_sql_and_values(
                     manager.get_database_backend(),
                     "INSERT INTO templates (kind, locale, channel, subject, body, update_time) VALUES ($1, $2, $3, $4, $5, 0)",
-                    [(*kind).into(), (*locale).into(), channel.as_str().into(), (*subject).into(), (*body).into()],
+                    [
+                        (*kind).into(),
+                        (*locale).into(),
+                        channel.as_str().into(),
+                        (*subject).into(),
+                        (*body).into(),
+                    ],
                 );
                 connection.execute_raw(statement).await?;
             }

@@ -86,8 +86,18 @@ pub(super) const TEXTS: &[(&str, &str, &str, &str)] = &[
         "订单 {{order}} 已确认",
         "{{name}}，您好：\n\n感谢您的订单 {{order}}：\n\n{{lines}}\n\n合计：{{total}}\n\n发货后我们会通知您。\n",
     ),
-    ("order-shipped", "zh", "订单 {{order}} 已发货", "{{name}}，您好：\n\n您的订单 {{order}} 已发货：\n\n{{lines}}\n"),
-    ("order-delivered", "zh", "订单 {{order}} 已送达", "{{name}}，您好：\n\n您的订单 {{order}} 已送达。祝您使用愉快！\n"),
+    (
+        "order-shipped",
+        "zh",
+        "订单 {{order}} 已发货",
+        "{{name}}，您好：\n\n您的订单 {{order}} 已发货：\n\n{{lines}}\n",
+    ),
+    (
+        "order-delivered",
+        "zh",
+        "订单 {{order}} 已送达",
+        "{{name}}，您好：\n\n您的订单 {{order}} 已送达。祝您使用愉快！\n",
+    ),
     (
         "order-cancelled",
         "zh",

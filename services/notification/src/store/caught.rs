@@ -37,7 +37,11 @@ pub(crate) async fn insert(tx: &DatabaseTransaction, caught: &Caught) -> Result<
 }
 
 /// A page of caught messages, newest first; one more than fits where another page follows.
-pub(crate) async fn list(connection: &impl ConnectionTrait, address: Option<&str>, page: &Page) -> Result<Vec<Caught>, DbErr> {
+pub(crate) async fn list(
+    connection: &impl ConnectionTrait,
+    address: Option<&str>,
+    page: &Page,
+) -> Result<Vec<Caught>, DbErr> {
     let (time, id) = newest_after(page.after.as_deref());
     let limit = i64::try_from(page.size + 1).unwrap_or(i64::MAX);
     let (filter, address) = match address {

@@ -107,13 +107,22 @@ pub(crate) async fn insert(tx: &DatabaseTransaction, message: &Message) -> Resul
 }
 
 /// One message.
-pub(crate) async fn find(connection: &impl ConnectionTrait, id: Id<Notification>) -> Result<Option<Message>, DbErr> {
-    let row = one::<Row>(connection, &format!("SELECT {COLUMNS} FROM notifications WHERE id = $1"), [id.into()]).await?;
+pub(crate) async fn find(
+    connection: &impl ConnectionTrait,
+    id: Id<Notification>,
+) -> Result<Option<Message>, DbErr> {
+    let row =
+        one::<Row>(connection, &format!("SELECT {COLUMNS} FROM notifications WHERE id = $1"), [id.into()])
+            .await?;
     row.map(Message::try_from).transpose()
 }
 
 /// A page of somebody's messages, newest first; one more than fits where another page follows.
-pub(crate) async fn list(connection: &impl ConnectionTrait, recipient: &str, page: &Page) -> Result<Vec<Message>, DbErr> {
+pub(crate) async fn list(
+    connection: &impl ConnectionTrait,
+    recipient: &str,
+    page: &Page,
+) -> Result<Vec<Message>, DbErr> {
     let (time, id) = newest_after(page.after.as_deref());
     let limit = i64::try_from(page.size + 1).unwrap_or(i64::MAX);
     let sql = format!(
@@ -125,7 +134,11 @@ pub(crate) async fn list(connection: &impl ConnectionTrait, recipient: &str, pag
 }
 
 /// What came to somebody's inbox from that time on, oldest first.
-pub(crate) async fn inbox_since(connection: &impl ConnectionTrait, recipient: &str, since: Timestamp) -> Result<Vec<Message>, DbErr> {
+pub(crate) async fn inbox_since(
+    connection: &impl ConnectionTrait,
+    recipient: &str,
+    since: Timestamp,
+) -> Result<Vec<Message>, DbErr> {
     let sql = format!(
         "SELECT {COLUMNS} FROM notifications WHERE recipient = $1 AND channel = 'INBOX' AND state = 'SENT' AND send_time >= $2
          ORDER BY send_time, id LIMIT 1000"
@@ -135,7 +148,11 @@ pub(crate) async fn inbox_since(connection: &impl ConnectionTrait, recipient: &s
 }
 
 /// What is to be sent now.
-pub(crate) async fn due(connection: &impl ConnectionTrait, now: Timestamp, limit: i64) -> Result<Vec<Message>, DbErr> {
+pub(crate) async fn due(
+    connection: &impl ConnectionTrait,
+    now: Timestamp,
+    limit: i64,
+) -> Result<Vec<Message>, DbErr> {
     let sql = format!(
         "SELECT {COLUMNS} FROM notifications WHERE state = 'PENDING' AND next_time <= $1 ORDER BY next_time, id LIMIT $2"
     );
@@ -145,7 +162,12 @@ pub(crate) async fn due(connection: &impl ConnectionTrait, now: Timestamp, limit
 
 /// Takes a message for as long as the lease, and counts the try: one that is cut off may have reached the mail server,
 /// and the count says so. False where another replica has it.
-pub(crate) async fn claim(db: &Db, message: &Message, lease: Duration, now: Timestamp) -> Result<bool, DbErr> {
+pub(crate) async fn claim(
+    db: &Db,
+    message: &Message,
+    lease: Duration,
+    now: Timestamp,
+) -> Result<bool, DbErr> {
     let sql = "UPDATE notifications SET attempts = attempts + 1, next_time = $3
                WHERE id = $1 AND attempts = $2 AND state = 'PENDING' AND next_time <= $4";
     let values = [message.id.into(), message.attempts.into(), now.plus(lease).into(), now.into()];
@@ -153,10 +175,17 @@ pub(crate) async fn claim(db: &Db, message: &Message, lease: Duration, now: Time
 }
 
 /// Tries again at that time. The try is not counted where it never began.
-pub(crate) async fn postpone(db: &Db, id: Id<Notification>, next_time: Timestamp, failure: &str, counted: bool) -> Result<(), DbErr> {
+pub(crate) async fn postpone(
+    db: &Db,
+    id: Id<Notification>,
+    next_time: Timestamp,
+    failure: &str,
+    counted: bool,
+) -> Result<(), DbErr> {
     let uncounted = i32::from(!counted);
     let sql = "UPDATE notifications SET next_time = $2, failure = $3, attempts = attempts - $4 WHERE id = $1 AND state = 'PENDING'";
-    db.execute(statement(db.writer(), sql, [id.into(), next_time.into(), failure.into(), uncounted.into()])).await?;
+    db.execute(statement(db.writer(), sql, [id.into(), next_time.into(), failure.into(), uncounted.into()]))
+        .await?;
     Ok(())
 }
 
@@ -171,7 +200,12 @@ pub(crate) struct Ending<'a> {
 }
 
 /// Ends a message. False where it has ended already. The address is not kept: it is the recipient's to change.
-pub(crate) async fn end(tx: &DatabaseTransaction, id: Id<Notification>, ending: &Ending<'_>, now: Timestamp) -> Result<bool, DbErr> {
+pub(crate) async fn end(
+    tx: &DatabaseTransaction,
+    id: Id<Notification>,
+    ending: &Ending<'_>,
+    now: Timestamp,
+) -> Result<bool, DbErr> {
     let forgotten = if ending.forget { ", filling = '{}', address = ''" } else { "" };
     let sql = format!(
         "UPDATE notifications SET state = $2, subject = $3, body = $4, failure = $5, send_time = $6{forgotten}
@@ -194,7 +228,11 @@ pub(crate) async fn end(tx: &DatabaseTransaction, id: Id<Notification>, ending: 
 }
 
 /// Sends a failed message again, with all its tries. False where it has not failed.
-pub(crate) async fn revive(tx: &DatabaseTransaction, id: Id<Notification>, now: Timestamp) -> Result<bool, DbErr> {
+pub(crate) async fn revive(
+    tx: &DatabaseTransaction,
+    id: Id<Notification>,
+    now: Timestamp,
+) -> Result<bool, DbErr> {
     changed(
         tx,
         "UPDATE notifications SET state = 'PENDING', attempts = 0, failure = '', next_time = $2 WHERE id = $1 AND state = 'FAILED'",
@@ -218,7 +256,11 @@ pub(crate) async fn count_pending(connection: &impl ConnectionTrait) -> Result<u
 }
 
 /// A count over the messages.
-pub(crate) async fn count(connection: &impl ConnectionTrait, sql: &str, values: impl IntoIterator<Item = sea_orm::Value>) -> Result<u64, DbErr> {
+pub(crate) async fn count(
+    connection: &impl ConnectionTrait,
+    sql: &str,
+    values: impl IntoIterator<Item = sea_orm::Value>,
+) -> Result<u64, DbErr> {
     #[derive(FromQueryResult)]
     struct Count {
         count: i64,
@@ -228,7 +270,11 @@ pub(crate) async fn count(connection: &impl ConnectionTrait, sql: &str, values: 
 }
 
 /// The names that a query over the messages finds.
-pub(crate) async fn names(connection: &impl ConnectionTrait, sql: &str, values: impl IntoIterator<Item = sea_orm::Value>) -> Result<Vec<String>, DbErr> {
+pub(crate) async fn names(
+    connection: &impl ConnectionTrait,
+    sql: &str,
+    values: impl IntoIterator<Item = sea_orm::Value>,
+) -> Result<Vec<String>, DbErr> {
     #[derive(FromQueryResult)]
     struct Name {
         name: String,
@@ -237,13 +283,18 @@ pub(crate) async fn names(connection: &impl ConnectionTrait, sql: &str, values: 
 }
 
 /// What became of the confirmations of orders whose names sort after `after`, in that order.
-pub(crate) async fn confirmations(connection: &impl ConnectionTrait, after: &str, limit: u64) -> Result<Vec<(String, String)>, DbErr> {
+pub(crate) async fn confirmations(
+    connection: &impl ConnectionTrait,
+    after: &str,
+    limit: u64,
+) -> Result<Vec<(String, String)>, DbErr> {
     #[derive(FromQueryResult)]
     struct Confirmation {
         reference: String,
         state: String,
     }
-    let by_bytes = if connection.get_database_backend() == DatabaseBackend::Postgres { "COLLATE \"C\"" } else { "" };
+    let by_bytes =
+        if connection.get_database_backend() == DatabaseBackend::Postgres { "COLLATE \"C\"" } else { "" };
     let sql = format!(
         "SELECT reference, state FROM notifications WHERE kind = 'order-confirmed' AND channel = 'EMAIL'
          AND reference {by_bytes} > $1 ORDER BY reference {by_bytes} LIMIT $2"

@@ -23,7 +23,12 @@ pub(crate) async fn find(connection: &impl ConnectionTrait, subject: &str) -> Re
 }
 
 /// Saves somebody's preferences.
-pub(crate) async fn save(tx: &DatabaseTransaction, subject: &str, preferences: Preferences, now: Timestamp) -> Result<(), DbErr> {
+pub(crate) async fn save(
+    tx: &DatabaseTransaction,
+    subject: &str,
+    preferences: Preferences,
+    now: Timestamp,
+) -> Result<(), DbErr> {
     changed(
         tx,
         "INSERT INTO preferences (subject, shipping_updates_muted, marketing_muted, update_time) VALUES ($1, $2, $3, $4)

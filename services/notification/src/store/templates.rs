@@ -28,14 +28,21 @@ impl TryFrom<Row> for Kept {
     type Error = DbErr;
 
     fn try_from(row: Row) -> Result<Kept, DbErr> {
-        let channel = Channel::parse(&row.channel).ok_or_else(|| DbErr::Type(format!("{} is no channel", row.channel)))?;
-        let template = Template { kind: row.kind, locale: row.locale, channel, subject: row.subject, body: row.body };
+        let channel = Channel::parse(&row.channel)
+            .ok_or_else(|| DbErr::Type(format!("{} is no channel", row.channel)))?;
+        let template =
+            Template { kind: row.kind, locale: row.locale, channel, subject: row.subject, body: row.body };
         Ok(Kept { template, update_time: row.update_time })
     }
 }
 
 /// The template in exactly that language.
-pub(crate) async fn find(connection: &impl ConnectionTrait, kind: &str, locale: &str, channel: Channel) -> Result<Option<Kept>, DbErr> {
+pub(crate) async fn find(
+    connection: &impl ConnectionTrait,
+    kind: &str,
+    locale: &str,
+    channel: Channel,
+) -> Result<Option<Kept>, DbErr> {
     let row = one::<Row>(
         connection,
         "SELECT kind, locale, channel, subject, body, update_time FROM templates WHERE kind = $1 AND locale = $2 AND channel = $3",
@@ -46,7 +53,12 @@ pub(crate) async fn find(connection: &impl ConnectionTrait, kind: &str, locale: 
 }
 
 /// The template in the language closest to that one.
-pub(crate) async fn closest(connection: &impl ConnectionTrait, kind: &str, locale: &str, channel: Channel) -> Result<Option<Template>, DbErr> {
+pub(crate) async fn closest(
+    connection: &impl ConnectionTrait,
+    kind: &str,
+    locale: &str,
+    channel: Channel,
+) -> Result<Option<Template>, DbErr> {
     for tag in fallbacks(locale) {
         if let Some(kept) = find(connection, kind, &tag, channel).await? {
             return Ok(Some(kept.template));
