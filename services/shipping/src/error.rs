@@ -45,14 +45,26 @@ impl From<Error> for Status {
             Error::ShipmentNotFound => (Code::NotFound, "SHIPMENT_NOT_FOUND"),
             Error::OrderNotFound => (Code::NotFound, "ORDER_NOT_FOUND"),
             Error::CountryTaken { .. } => (Code::AlreadyExists, "COUNTRY_TAKEN"),
-            Error::Rate(Unsound { field, fault }) => return status::invalid(&format!("rate.{field}"), *fault),
-            Error::Shipment(shipment::Refusal::Backwards { .. }) => (Code::FailedPrecondition, "SHIPMENT_BACKWARDS"),
+            Error::Rate(Unsound { field, fault }) => {
+                return status::invalid(&format!("rate.{field}"), *fault);
+            }
+            Error::Shipment(shipment::Refusal::Backwards { .. }) => {
+                (Code::FailedPrecondition, "SHIPMENT_BACKWARDS")
+            }
             Error::Shipment(shipment::Refusal::Cancelled) => (Code::FailedPrecondition, "SHIPMENT_CANCELLED"),
-            Error::Shipment(shipment::Refusal::Dispatched) => (Code::FailedPrecondition, "SHIPMENT_DISPATCHED"),
+            Error::Shipment(shipment::Refusal::Dispatched) => {
+                (Code::FailedPrecondition, "SHIPMENT_DISPATCHED")
+            }
             Error::Fulfillment(fulfillment::Refusal::NotPaid) => (Code::FailedPrecondition, "ORDER_NOT_PAID"),
-            Error::Fulfillment(fulfillment::Refusal::Cancelled) => (Code::FailedPrecondition, "ORDER_CANCELLED"),
-            Error::Fulfillment(fulfillment::Refusal::NothingLeft) => (Code::FailedPrecondition, "NOTHING_TO_SHIP"),
-            Error::Fulfillment(fulfillment::Refusal::Exceeds { .. }) => (Code::FailedPrecondition, "SHIPMENT_EXCEEDS_ORDER"),
+            Error::Fulfillment(fulfillment::Refusal::Cancelled) => {
+                (Code::FailedPrecondition, "ORDER_CANCELLED")
+            }
+            Error::Fulfillment(fulfillment::Refusal::NothingLeft) => {
+                (Code::FailedPrecondition, "NOTHING_TO_SHIP")
+            }
+            Error::Fulfillment(fulfillment::Refusal::Exceeds { .. }) => {
+                (Code::FailedPrecondition, "SHIPMENT_EXCEEDS_ORDER")
+            }
             Error::OrderUnread => {
                 return status::unavailable("ORDER_UNAVAILABLE", &error.to_string(), Duration::from_secs(1));
             }
@@ -65,7 +77,9 @@ impl From<Error> for Status {
 /// The values that led to a refusal, where a caller may act on them.
 fn metadata(error: &Error) -> Vec<(&'static str, String)> {
     match error {
-        Error::CountryTaken { country, zone } => vec![("country", country.to_string()), ("zone", zone.name())],
+        Error::CountryTaken { country, zone } => {
+            vec![("country", country.to_string()), ("zone", zone.name())]
+        }
         Error::Shipment(shipment::Refusal::Backwards { from, to }) => {
             vec![("from", (*from).to_owned()), ("to", (*to).to_owned())]
         }
@@ -79,7 +93,9 @@ fn metadata(error: &Error) -> Vec<(&'static str, String)> {
         | Error::Rate(_)
         | Error::Shipment(shipment::Refusal::Cancelled | shipment::Refusal::Dispatched)
         | Error::Fulfillment(
-            fulfillment::Refusal::NotPaid | fulfillment::Refusal::Cancelled | fulfillment::Refusal::NothingLeft,
+            fulfillment::Refusal::NotPaid
+            | fulfillment::Refusal::Cancelled
+            | fulfillment::Refusal::NothingLeft,
         )
         | Error::OrderUnread
         | Error::Database(_) => Vec::new(),

@@ -11,14 +11,24 @@ use crate::service::fulfillments;
 use crate::store;
 
 impl Handle<PaymentCaptured> for Service {
-    async fn handle(&self, tx: &DatabaseTransaction, event: PaymentCaptured, _: &Delivery) -> Result<(), consumer::Error> {
+    async fn handle(
+        &self,
+        tx: &DatabaseTransaction,
+        event: PaymentCaptured,
+        _: &Delivery,
+    ) -> Result<(), consumer::Error> {
         Ok(fulfillments::paid(tx, order(&event.order)?).await?)
     }
 }
 
 impl Handle<OrderConfirmed> for Service {
     /// Of an order that costs nothing no payment will ever tell.
-    async fn handle(&self, tx: &DatabaseTransaction, event: OrderConfirmed, _: &Delivery) -> Result<(), consumer::Error> {
+    async fn handle(
+        &self,
+        tx: &DatabaseTransaction,
+        event: OrderConfirmed,
+        _: &Delivery,
+    ) -> Result<(), consumer::Error> {
         let free = event.total.as_ref().is_none_or(|total| total.units == 0 && total.nanos == 0);
         if free {
             fulfillments::paid(tx, order(&event.order)?).await?;
@@ -28,7 +38,12 @@ impl Handle<OrderConfirmed> for Service {
 }
 
 impl Handle<OrderCancelled> for Service {
-    async fn handle(&self, tx: &DatabaseTransaction, event: OrderCancelled, _: &Delivery) -> Result<(), consumer::Error> {
+    async fn handle(
+        &self,
+        tx: &DatabaseTransaction,
+        event: OrderCancelled,
+        _: &Delivery,
+    ) -> Result<(), consumer::Error> {
         // What was never confirmed is never paid, so that nothing of it is ever sent.
         if event.confirmed {
             fulfillments::cancelled(tx, order(&event.order)?).await?;
@@ -38,11 +53,18 @@ impl Handle<OrderCancelled> for Service {
 }
 
 impl Handle<UserErased> for Service {
-    async fn handle(&self, tx: &DatabaseTransaction, event: UserErased, _: &Delivery) -> Result<(), consumer::Error> {
+    async fn handle(
+        &self,
+        tx: &DatabaseTransaction,
+        event: UserErased,
+        _: &Delivery,
+    ) -> Result<(), consumer::Error> {
         Ok(store::shipments::erase_addresses(tx, &event.user).await?)
     }
 }
 
 fn order(name: &str) -> Result<&str, consumer::Error> {
-    name.starts_with("orders/").then_some(name).ok_or_else(|| consumer::Error::poison("an event without an order"))
+    name.starts_with("orders/")
+        .then_some(name)
+        .ok_or_else(|| consumer::Error::poison("an event without an order"))
 }

@@ -22,22 +22,28 @@ type Answer<T> = Result<Response<T>, Status>;
 
 #[tonic::async_trait]
 impl ShippingService for Service {
-    async fn quote_shipping(&self, request: Request<pb::QuoteShippingRequest>) -> Answer<pb::QuoteShippingResponse> {
+    async fn quote_shipping(
+        &self,
+        request: Request<pb::QuoteShippingRequest>,
+    ) -> Answer<pb::QuoteShippingResponse> {
         let (_, request) = caller::of(request)?;
         let (country, parcel) = read::parcel(&request)?;
         let found = store::rates::of_country(self.db.reader(), &country, parcel.subtotal.currency).await;
         let offers = rate::offers(found.map_err(Error::from)?, &parcel);
-        Ok(Response::new(pb::QuoteShippingResponse { options: offers.into_iter().map(convert::option).collect() }))
+        Ok(Response::new(pb::QuoteShippingResponse {
+            options: offers.into_iter().map(convert::option).collect(),
+        }))
     }
 
     async fn create_zone(&self, request: Request<pb::CreateZoneRequest>) -> Answer<pb::Zone> {
         let (caller, request) = caller::of(request)?;
         let zone = wire::required("zone", request.zone.as_ref())?;
         let countries = read::countries(&zone.country_codes)?;
-        let made = once(&self.db, Key::of(&caller, "CreateZone", &request.request_id, &request), async |tx| {
-            service::tariff::create_zone(tx, &zone.title, &countries).await.map(pb::Zone::from)
-        })
-        .await?;
+        let made =
+            once(&self.db, Key::of(&caller, "CreateZone", &request.request_id, &request), async |tx| {
+                service::tariff::create_zone(tx, &zone.title, &countries).await.map(pb::Zone::from)
+            })
+            .await?;
         Ok(Response::new(made))
     }
 
@@ -57,31 +63,35 @@ impl ShippingService for Service {
     async fn update_zone(&self, request: Request<pb::UpdateZoneRequest>) -> Answer<pb::Zone> {
         let (caller, request) = caller::of(request)?;
         let (id, changes) = read::zone_changes(&request)?;
-        let zone = once(&self.db, Key::of(&caller, "UpdateZone", &request.request_id, &request), async |tx| {
-            service::tariff::update_zone(tx, id, &changes).await.map(pb::Zone::from)
-        })
-        .await?;
+        let zone =
+            once(&self.db, Key::of(&caller, "UpdateZone", &request.request_id, &request), async |tx| {
+                service::tariff::update_zone(tx, id, &changes).await.map(pb::Zone::from)
+            })
+            .await?;
         Ok(Response::new(zone))
     }
 
     async fn delete_zone(&self, request: Request<pb::DeleteZoneRequest>) -> Answer<pb::DeleteZoneResponse> {
         let (caller, request) = caller::of(request)?;
         let id = wire::name::<Zone>("name", &request.name)?;
-        let done = once(&self.db, Key::of(&caller, "DeleteZone", &request.request_id, &request), async |tx| {
-            service::tariff::delete_zone(tx, id).await.map(|()| pb::DeleteZoneResponse {})
-        })
-        .await?;
+        let done =
+            once(&self.db, Key::of(&caller, "DeleteZone", &request.request_id, &request), async |tx| {
+                service::tariff::delete_zone(tx, id).await.map(|()| pb::DeleteZoneResponse {})
+            })
+            .await?;
         Ok(Response::new(done))
     }
 
     async fn create_rate(&self, request: Request<pb::CreateRateRequest>) -> Answer<pb::Rate> {
         let (caller, request) = caller::of(request)?;
         let zone = wire::name("parent", &request.parent)?;
-        let terms = read::terms(wire::required("rate", request.rate.as_ref())?)?.sound().map_err(Error::from)?;
-        let made = once(&self.db, Key::of(&caller, "CreateRate", &request.request_id, &request), async |tx| {
-            service::tariff::create_rate(tx, zone, terms).await.map(pb::Rate::from)
-        })
-        .await?;
+        let terms =
+            read::terms(wire::required("rate", request.rate.as_ref())?)?.sound().map_err(Error::from)?;
+        let made =
+            once(&self.db, Key::of(&caller, "CreateRate", &request.request_id, &request), async |tx| {
+                service::tariff::create_rate(tx, zone, terms).await.map(pb::Rate::from)
+            })
+            .await?;
         Ok(Response::new(made))
     }
 
@@ -101,20 +111,22 @@ impl ShippingService for Service {
     async fn update_rate(&self, request: Request<pb::UpdateRateRequest>) -> Answer<pb::Rate> {
         let (caller, request) = caller::of(request)?;
         let (name, changes) = read::rate_changes(&request)?;
-        let rate = once(&self.db, Key::of(&caller, "UpdateRate", &request.request_id, &request), async |tx| {
-            service::tariff::update_rate(tx, name, changes).await.map(pb::Rate::from)
-        })
-        .await?;
+        let rate =
+            once(&self.db, Key::of(&caller, "UpdateRate", &request.request_id, &request), async |tx| {
+                service::tariff::update_rate(tx, name, changes).await.map(pb::Rate::from)
+            })
+            .await?;
         Ok(Response::new(rate))
     }
 
     async fn delete_rate(&self, request: Request<pb::DeleteRateRequest>) -> Answer<pb::DeleteRateResponse> {
         let (caller, request) = caller::of(request)?;
         let name = rate_name("name", &request.name)?;
-        let done = once(&self.db, Key::of(&caller, "DeleteRate", &request.request_id, &request), async |tx| {
-            service::tariff::delete_rate(tx, name).await.map(|()| pb::DeleteRateResponse {})
-        })
-        .await?;
+        let done =
+            once(&self.db, Key::of(&caller, "DeleteRate", &request.request_id, &request), async |tx| {
+                service::tariff::delete_rate(tx, name).await.map(|()| pb::DeleteRateResponse {})
+            })
+            .await?;
         Ok(Response::new(done))
     }
 
@@ -137,7 +149,10 @@ impl ShippingService for Service {
         Ok(Response::new(self.shipment(&caller, &request.name).await?.into()))
     }
 
-    async fn list_shipments(&self, request: Request<pb::ListShipmentsRequest>) -> Answer<pb::ListShipmentsResponse> {
+    async fn list_shipments(
+        &self,
+        request: Request<pb::ListShipmentsRequest>,
+    ) -> Answer<pb::ListShipmentsResponse> {
         let (caller, request) = caller::of(request)?;
         let (shipments, next_page_token) = read::shipments(&self.db, &caller, &request).await?;
         Ok(Response::new(pb::ListShipmentsResponse { shipments, next_page_token }))
@@ -191,7 +206,8 @@ impl Service {
     /// A shipment that the caller may see.
     async fn shipment(&self, caller: &Caller, name: &str) -> Result<Shipment, Status> {
         let id = wire::name("name", name)?;
-        let found = store::shipments::find(self.db.writer(), owner(caller)?, id).await.map_err(Error::from)?;
+        let found =
+            store::shipments::find(self.db.writer(), owner(caller)?, id).await.map_err(Error::from)?;
         Ok(found.ok_or(Error::ShipmentNotFound)?)
     }
 

@@ -18,10 +18,8 @@ impl MigratorTrait for Migrator {
 
 /// Runs statements in which `{text}` and `{uuid}` stand for the database's own types. Keys sort by their bytes on both.
 async fn run(manager: &SchemaManager<'_>, statements: &[&str]) -> Result<(), DbErr> {
-    let (text, uuid) = match manager.get_database_backend() {
-        DatabaseBackend::Postgres => ("TEXT COLLATE \"C\"", "UUID"),
-        _ => ("TEXT", "BLOB"),
-    };
+    let postgres = manager.get_database_backend() == DatabaseBackend::Postgres;
+    let (text, uuid) = if postgres { ("TEXT COLLATE \"C\"", "UUID") } else { ("TEXT", "BLOB") };
     for statement in statements {
         let statement = statement.replace("{text}", text).replace("{uuid}", uuid);
         manager.get_connection().execute_unprepared(&statement).await?;

@@ -84,7 +84,9 @@ fn stage(order: &pb::Order) -> Result<Stage, Unread> {
         State::Cancelled => Ok(Stage::Cancelled),
         State::Returned => Ok(Stage::Settled),
         // What was imported was sent where it comes from.
-        State::Confirmed | State::Shipped | State::Delivered if !order.external_id.is_empty() => Ok(Stage::Settled),
+        State::Confirmed | State::Shipped | State::Delivered if !order.external_id.is_empty() => {
+            Ok(Stage::Settled)
+        }
         // An order may be sent in parts: it is shipped once the first has left.
         State::Confirmed | State::Shipped | State::Delivered => Ok(Stage::Confirmed),
     }
@@ -95,7 +97,12 @@ fn payment(order: &pb::Order) -> Payment {
     match order.payment_state() {
         PaymentState::Captured | PaymentState::PartiallyRefunded => Payment::Taken,
         PaymentState::Refunded => Payment::Returned,
-        PaymentState::Unspecified | PaymentState::Pending | PaymentState::Authorized | PaymentState::Voided if free => {
+        PaymentState::Unspecified
+        | PaymentState::Pending
+        | PaymentState::Authorized
+        | PaymentState::Voided
+            if free =>
+        {
             Payment::Taken
         }
         PaymentState::Unspecified | PaymentState::Pending | PaymentState::Authorized => Payment::Open,

@@ -61,7 +61,11 @@ impl Packing {
         let full = i64::try_from(due.len()) == Ok(ROUND_MAX);
         let each = due.into_iter().map(|order| async move {
             if let Err(error) = self.pack(&order).await {
-                tracing::warn!(order.id = order, error = status::chain(&error), "a paid order could not be packed");
+                tracing::warn!(
+                    order.id = order,
+                    error = status::chain(&error),
+                    "a paid order could not be packed"
+                );
             }
         });
         futures::stream::iter(each).buffer_unordered(AT_ONCE).collect::<()>().await;
@@ -78,7 +82,12 @@ impl Packing {
             Err(unread) => {
                 if leased.attempts > ATTEMPTS_QUIET {
                     let (attempts, error) = (leased.attempts, status::chain(&unread));
-                    tracing::error!(order.id = order, attempts, error, "a paid order cannot be read; it waits for its shipment");
+                    tracing::error!(
+                        order.id = order,
+                        attempts,
+                        error,
+                        "a paid order cannot be read; it waits for its shipment"
+                    );
                 }
                 let reason = match unread {
                     Unread::NotFound => "order does not know it",

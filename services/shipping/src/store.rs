@@ -29,7 +29,8 @@ async fn run(tx: &DatabaseTransaction, sql: &str, values: Vec<Value>) -> Result<
 /// Places for so many rows of values: `($3, $4), ($5, $6)` for two rows of two from the third on.
 fn places(first: usize, columns: usize, rows: usize) -> String {
     let row = |row: usize| {
-        let places: Vec<String> = (0..columns).map(|column| format!("${}", first + row * columns + column)).collect();
+        let places: Vec<String> =
+            (0..columns).map(|column| format!("${}", first + row * columns + column)).collect();
         format!("({})", places.join(", "))
     };
     (0..rows).map(row).collect::<Vec<_>>().join(", ")

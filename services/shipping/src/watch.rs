@@ -21,7 +21,9 @@ const PAUSE: Duration = Duration::from_millis(20);
 
 /// The shipments somebody watches. Clones share them.
 #[derive(Clone, Default)]
-pub(crate) struct Watch(Arc<Mutex<HashMap<Id<Shipment>, watch::Sender<Option<Shipment>>>>>);
+pub(crate) struct Watch(Arc<Mutex<Watched>>);
+
+type Watched = HashMap<Id<Shipment>, watch::Sender<Option<Shipment>>>;
 
 /// The changes of a shipment that are committed from now on.
 pub(crate) struct Changes(watch::Receiver<Option<Shipment>>);
@@ -98,7 +100,8 @@ impl Changes {
                     }
                 };
                 // What was read before we began, or is no news, is not told.
-                let news = told.as_ref().is_none_or(|told| told.update_time < next.update_time && *told != next);
+                let news =
+                    told.as_ref().is_none_or(|told| told.update_time < next.update_time && *told != next);
                 if news {
                     return Some((next.clone(), (changes, None, Some(next))));
                 }

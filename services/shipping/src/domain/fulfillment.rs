@@ -170,7 +170,11 @@ mod tests {
             (Stage::Confirmed, Payment::Taken, None),
         ];
         for (stage, payment, refusal) in cases {
-            assert_eq!(order(stage, payment).pack(&nothing, &nothing).err(), refusal, "{stage:?} {payment:?}");
+            assert_eq!(
+                order(stage, payment).pack(&nothing, &nothing).err(),
+                refusal,
+                "{stage:?} {payment:?}"
+            );
         }
     }
 

@@ -22,6 +22,9 @@ impl Resource for Rate {
     const COLLECTION: &'static str = "rates";
 }
 
+/// What a rate's name says: its zone, and itself.
+pub(crate) type Name = (Id<Zone>, Id<Rate>);
+
 /// What a rate offers. All its amounts are in one currency.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Terms {
@@ -73,7 +76,7 @@ impl Rate {
     }
 
     /// Reads a name.
-    pub(crate) fn parse_name(name: &str) -> Option<(Id<Zone>, Id<Rate>)> {
+    pub(crate) fn parse_name(name: &str) -> Option<Name> {
         let at = name.find("/rates/")?;
         Some((Id::parse_name(&name[..at])?, Id::parse_name(&name[at + 1..])?))
     }
@@ -186,7 +189,12 @@ mod tests {
 
     #[test]
     fn a_price_beyond_what_amounts_may_be_is_not_offered() {
-        let dear = Terms { per_kilogram: Some(gbp(1_000_000_000_000)), free_from: None, weight_grams_max: 0, ..rate().terms };
+        let dear = Terms {
+            per_kilogram: Some(gbp(1_000_000_000_000)),
+            free_from: None,
+            weight_grams_max: 0,
+            ..rate().terms
+        };
         let parcel = Parcel { weight_grams: 100_000_000, subtotal: gbp(100) };
         assert_eq!(Rate { terms: dear, ..rate() }.price(&parcel), None);
     }

@@ -154,7 +154,8 @@ const LETTERS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 pub(crate) fn tracking_number(id: Id<Shipment>) -> String {
     // The low 60 bits are the ones an id has to itself.
     let bits = id.uuid().as_u128();
-    let letter = |place: u32| char::from(LETTERS[usize::try_from((bits >> (5 * place)) & 31).unwrap_or_default()]);
+    let letter =
+        |place: u32| char::from(LETTERS[usize::try_from((bits >> (5 * place)) & 31).unwrap_or_default()]);
     let letters: String = (0..12).rev().map(letter).collect();
     format!("CW{letters}")
 }
@@ -193,7 +194,8 @@ mod tests {
 
     #[test]
     fn a_shipment_only_goes_forward() {
-        let along = [State::Pending, State::Dispatched, State::InTransit, State::OutForDelivery, State::Delivered];
+        let along =
+            [State::Pending, State::Dispatched, State::InTransit, State::OutForDelivery, State::Delivered];
         for (at, from) in along.into_iter().enumerate() {
             for (to, state) in along.into_iter().enumerate() {
                 let recorded = shipment(from).record(&report(state), Timestamp::from_micros(2));
@@ -220,7 +222,8 @@ mod tests {
         let recorded = shipment(State::Pending).record(&report(State::Delivered), Timestamp::from_micros(2));
         let recorded = recorded.unwrap().unwrap();
         assert!(recorded.left && recorded.arrived);
-        let recorded = shipment(State::Dispatched).record(&report(State::Dispatched), Timestamp::from_micros(2));
+        let recorded =
+            shipment(State::Dispatched).record(&report(State::Dispatched), Timestamp::from_micros(2));
         let recorded = recorded.unwrap().unwrap();
         assert!(!recorded.left && !recorded.arrived);
     }

@@ -43,8 +43,9 @@ pub(super) fn parcel(request: &pb::QuoteShippingRequest) -> Result<(Country, Par
 
 pub(super) fn countries(codes: &[String]) -> Result<Vec<Country>, Status> {
     let country = |code: &String| {
-        Country::parse_or_rest(code)
-            .ok_or_else(|| status::invalid("zone.country_codes", "must be two capital letters each, such as GB, or *"))
+        Country::parse_or_rest(code).ok_or_else(|| {
+            status::invalid("zone.country_codes", "must be two capital letters each, such as GB, or *")
+        })
     };
     codes.iter().map(country).collect()
 }
@@ -70,8 +71,9 @@ pub(super) fn zone_changes(request: &pb::UpdateZoneRequest) -> Result<(Id<Zone>,
     Ok((wire::name("zone.name", &zone.name)?, changes))
 }
 
-pub(super) fn rate_name(field: &str, name: &str) -> Result<(Id<Zone>, Id<Rate>), Status> {
-    Rate::parse_name(name).ok_or_else(|| status::invalid(field, "must be a name like zones/{uuid}/rates/{uuid}"))
+pub(super) fn rate_name(field: &str, name: &str) -> Result<rate::Name, Status> {
+    Rate::parse_name(name)
+        .ok_or_else(|| status::invalid(field, "must be a name like zones/{uuid}/rates/{uuid}"))
 }
 
 fn optional_money(field: &str, money: Option<&contract::Money>) -> Result<Option<Money>, Status> {
@@ -92,9 +94,7 @@ pub(super) fn terms(rate: &pb::Rate) -> Result<Terms, Status> {
 }
 
 /// The rate to change, and how.
-pub(super) fn rate_changes(
-    request: &pb::UpdateRateRequest,
-) -> Result<((Id<Zone>, Id<Rate>), rate::Changes), Status> {
+pub(super) fn rate_changes(request: &pb::UpdateRateRequest) -> Result<(rate::Name, rate::Changes), Status> {
     const FIELDS: &[&str] = &[
         "title",
         "carrier",
@@ -118,7 +118,9 @@ pub(super) fn rate_changes(
         per_kilogram: per_kilogram
             .then(|| optional_money("rate.price_per_kilogram", rate.price_per_kilogram.as_ref()))
             .transpose()?,
-        free_from: free_from.then(|| optional_money("rate.free_from", rate.free_from.as_ref())).transpose()?,
+        free_from: free_from
+            .then(|| optional_money("rate.free_from", rate.free_from.as_ref()))
+            .transpose()?,
         weight_grams_max: changes(mask, "weight_grams_max", rate.weight_grams_max != 0)
             .then_some(rate.weight_grams_max),
         days_min: changes(mask, "days_min", rate.days_min != 0).then_some(rate.days_min),
@@ -136,7 +138,10 @@ pub(super) fn report(event: &pb::TrackingEvent) -> Result<Report, Status> {
     let state = match event.state() {
         PbState::Unspecified => return Err(status::invalid("tracking_event.state", "is required")),
         PbState::Cancelled => {
-            return Err(status::invalid("tracking_event.state", "must be on the way: CancelShipment cancels"));
+            return Err(status::invalid(
+                "tracking_event.state",
+                "must be on the way: CancelShipment cancels",
+            ));
         }
         PbState::Pending => State::Pending,
         PbState::Dispatched => State::Dispatched,
@@ -151,17 +156,26 @@ pub(super) fn report(event: &pb::TrackingEvent) -> Result<Report, Status> {
     Ok(Report { state, time, location: event.location.clone(), description: event.description.clone() })
 }
 
-pub(super) async fn zones(db: &Db, request: &pb::ListZonesRequest) -> Result<(Vec<pb::Zone>, String), Status> {
+pub(super) async fn zones(
+    db: &Db,
+    request: &pb::ListZonesRequest,
+) -> Result<(Vec<pb::Zone>, String), Status> {
     let page = Page::of(request.page_size, &request.page_token, "zones")?;
-    let found = store::zones::list_after(db.reader(), after(&page), page.size + 1).await.map_err(Error::from)?;
+    let found =
+        store::zones::list_after(db.reader(), after(&page), page.size + 1).await.map_err(Error::from)?;
     let (found, next) = page.cut(found, |zone| vec![zone.id.to_string()]);
     Ok((found.into_iter().map(pb::Zone::from).collect(), next))
 }
 
-pub(super) async fn rates(db: &Db, request: &pb::ListRatesRequest) -> Result<(Vec<pb::Rate>, String), Status> {
+pub(super) async fn rates(
+    db: &Db,
+    request: &pb::ListRatesRequest,
+) -> Result<(Vec<pb::Rate>, String), Status> {
     let zone = wire::name::<Zone>("parent", &request.parent)?;
     let page = Page::of(request.page_size, &request.page_token, &format!("rates of {zone}"))?;
-    let found = store::rates::list_after(db.reader(), zone, after(&page), page.size + 1).await.map_err(Error::from)?;
+    let found = store::rates::list_after(db.reader(), zone, after(&page), page.size + 1)
+        .await
+        .map_err(Error::from)?;
     if found.is_empty() && store::zones::find(db.reader(), zone).await.map_err(Error::from)?.is_none() {
         return Err(Error::ZoneNotFound.into());
     }
@@ -189,7 +203,8 @@ pub(super) async fn shipments(
         Some((Timestamp::from_micros(keys.first()?.parse().ok()?), keys.get(1)?.parse().ok()?))
     });
     let filter = Filter { owner, order: order.as_deref(), before };
-    let found = store::shipments::list_newest(db.reader(), &filter, page.size + 1).await.map_err(Error::from)?;
+    let found =
+        store::shipments::list_newest(db.reader(), &filter, page.size + 1).await.map_err(Error::from)?;
     let keys = |shipment: &Shipment| vec![shipment.create_time.micros().to_string(), shipment.id.to_string()];
     let (found, next) = page.cut(found, keys);
     Ok((found.into_iter().map(pb::Shipment::from).collect(), next))

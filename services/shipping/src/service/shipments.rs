@@ -6,8 +6,8 @@ use chassis::time::Timestamp;
 use contract::shipping::v1::{ShipmentCancelled, ShipmentDelivered, ShipmentDispatched};
 use sea_orm::DatabaseTransaction;
 
-use crate::domain::tracking::Report;
 use crate::domain::Shipment;
+use crate::domain::tracking::Report;
 use crate::error::Error;
 use crate::store;
 

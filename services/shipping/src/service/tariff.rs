@@ -53,7 +53,11 @@ pub(crate) async fn delete_zone(tx: &DatabaseTransaction, id: Id<Zone>) -> Resul
 }
 
 /// Makes a rate.
-pub(crate) async fn create_rate(tx: &DatabaseTransaction, zone: Id<Zone>, terms: Terms) -> Result<Rate, Error> {
+pub(crate) async fn create_rate(
+    tx: &DatabaseTransaction,
+    zone: Id<Zone>,
+    terms: Terms,
+) -> Result<Rate, Error> {
     // Held until the end, so that the zone is not taken away meanwhile.
     store::zones::load(tx, zone).await?.ok_or(Error::ZoneNotFound)?;
     let rate = Rate { id: Id::new(), zone, terms, create_time: Timestamp::now() };
@@ -64,7 +68,7 @@ pub(crate) async fn create_rate(tx: &DatabaseTransaction, zone: Id<Zone>, terms:
 /// Changes a rate.
 pub(crate) async fn update_rate(
     tx: &DatabaseTransaction,
-    (zone, id): (Id<Zone>, Id<Rate>),
+    (zone, id): rate::Name,
     changes: rate::Changes,
 ) -> Result<Rate, Error> {
     let mut rate = store::rates::load(tx, zone, id).await?.ok_or(Error::RateNotFound)?;
@@ -74,9 +78,6 @@ pub(crate) async fn update_rate(
 }
 
 /// Takes a rate away.
-pub(crate) async fn delete_rate(
-    tx: &DatabaseTransaction,
-    (zone, id): (Id<Zone>, Id<Rate>),
-) -> Result<(), Error> {
+pub(crate) async fn delete_rate(tx: &DatabaseTransaction, (zone, id): rate::Name) -> Result<(), Error> {
     store::rates::delete(tx, zone, id).await?.then_some(()).ok_or(Error::RateNotFound)
 }

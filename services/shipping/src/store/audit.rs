@@ -63,7 +63,8 @@ pub(crate) async fn check(
     too_old: Timestamp,
 ) -> Result<(i64, Vec<String>), DbErr> {
     let checked = count(db, &format!("SELECT COUNT(*) FROM {}", invariant.table)).await?;
-    let dated: Vec<Value> = if invariant.offenders.contains("$1") { vec![too_old.into()] } else { Vec::new() };
+    let dated: Vec<Value> =
+        if invariant.offenders.contains("$1") { vec![too_old.into()] } else { Vec::new() };
     Ok((checked, rows(db, invariant.offenders, dated, |row| get(row, 0)).await?))
 }
 
@@ -77,7 +78,11 @@ async fn count(db: &impl ConnectionTrait, sql: &str) -> Result<i64, DbErr> {
 }
 
 /// How many units of each order were handed to the carrier.
-pub(crate) async fn sent(db: &impl ConnectionTrait, after: &str, limit: u64) -> Result<Vec<(String, i64)>, DbErr> {
+pub(crate) async fn sent(
+    db: &impl ConnectionTrait,
+    after: &str,
+    limit: u64,
+) -> Result<Vec<(String, i64)>, DbErr> {
     let sql = "SELECT s.order_name, CAST(SUM(l.quantity) AS BIGINT)
                FROM shipments s JOIN shipment_lines l ON l.shipment = s.id
                WHERE s.state NOT IN ('PENDING', 'CANCELLED') AND s.order_name > $1

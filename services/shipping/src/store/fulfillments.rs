@@ -41,7 +41,8 @@ pub(crate) async fn cancel(tx: &DatabaseTransaction, order: &str) -> Result<(), 
 pub(crate) async fn load(tx: &DatabaseTransaction, order: &str) -> Result<Option<(Progress, i64)>, DbErr> {
     let sql = "UPDATE fulfillments SET update_time = $2 WHERE order_name = $1 RETURNING progress, fence";
     let read = |row: &QueryResult| {
-        let progress = Progress::parse(&get::<String>(row, 0)?).ok_or_else(|| damaged("the progress of an order"))?;
+        let progress =
+            Progress::parse(&get::<String>(row, 0)?).ok_or_else(|| damaged("the progress of an order"))?;
         Ok((progress, get(row, 1)?))
     };
     Ok(rows(tx, sql, vec![order.into(), Timestamp::now().into()], read).await?.pop())
@@ -54,17 +55,23 @@ pub(crate) async fn due(db: &impl ConnectionTrait, now: Timestamp, limit: i64) -
 }
 
 /// Takes an order that is due, for so long. Nothing where somebody else has it.
-pub(crate) async fn lease(tx: &DatabaseTransaction, order: &str, span: Duration) -> Result<Option<Leased>, DbErr> {
+pub(crate) async fn lease(
+    tx: &DatabaseTransaction,
+    order: &str,
+    span: Duration,
+) -> Result<Option<Leased>, DbErr> {
     let now = Timestamp::now();
     let sql = "UPDATE fulfillments SET fence = fence + 1, attempts = attempts + 1, next_check_at = $3
                WHERE order_name = $1 AND next_check_at <= $2 RETURNING order_name, fence, attempts";
-    let read = |row: &QueryResult| Ok(Leased { order: get(row, 0)?, fence: get(row, 1)?, attempts: get(row, 2)? });
+    let read =
+        |row: &QueryResult| Ok(Leased { order: get(row, 0)?, fence: get(row, 1)?, attempts: get(row, 2)? });
     Ok(rows(tx, sql, vec![order.into(), now.into(), now.plus(span).into()], read).await?.pop())
 }
 
 /// Keeps that an order is done with, in one way or another.
 pub(crate) async fn settle(tx: &DatabaseTransaction, order: &str, progress: Progress) -> Result<(), DbErr> {
-    let sql = "UPDATE fulfillments SET progress = $2, next_check_at = NULL, last_error = '' WHERE order_name = $1";
+    let sql =
+        "UPDATE fulfillments SET progress = $2, next_check_at = NULL, last_error = '' WHERE order_name = $1";
     run(tx, sql, vec![order.into(), progress.as_str().into()]).await?;
     Ok(())
 }
@@ -83,7 +90,11 @@ pub(crate) async fn postpone(
 }
 
 /// Keeps what an order bought, the first time it is told.
-pub(crate) async fn set_lines(tx: &DatabaseTransaction, order: &str, lines: &Quantities) -> Result<(), DbErr> {
+pub(crate) async fn set_lines(
+    tx: &DatabaseTransaction,
+    order: &str,
+    lines: &Quantities,
+) -> Result<(), DbErr> {
     let lines: Vec<_> = lines.iter().collect();
     for some in lines.chunks(ROWS_MAX) {
         let sql = format!(

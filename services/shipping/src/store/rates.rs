@@ -28,7 +28,8 @@ pub(crate) async fn of_country(
 
 /// Keeps a new rate.
 pub(crate) async fn create(tx: &DatabaseTransaction, rate: &Rate) -> Result<(), DbErr> {
-    let sql = format!("INSERT INTO rates ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)");
+    let sql =
+        format!("INSERT INTO rates ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)");
     let mut values: Vec<Value> = vec![rate.id.into(), rate.zone.into()];
     values.extend(columns(&rate.terms));
     values.push(rate.create_time.into());
@@ -61,13 +62,21 @@ fn columns(terms: &Terms) -> [Value; 9] {
 }
 
 /// Reads a rate of a zone.
-pub(crate) async fn find(db: &impl ConnectionTrait, zone: Id<Zone>, id: Id<Rate>) -> Result<Option<Rate>, DbErr> {
+pub(crate) async fn find(
+    db: &impl ConnectionTrait,
+    zone: Id<Zone>,
+    id: Id<Rate>,
+) -> Result<Option<Rate>, DbErr> {
     let sql = format!("SELECT {COLUMNS} FROM rates WHERE zone = $1 AND id = $2");
     Ok(rows(db, &sql, vec![zone.into(), id.into()], read).await?.pop())
 }
 
 /// Reads a rate to change it: nobody else does until the transaction ends.
-pub(crate) async fn load(tx: &DatabaseTransaction, zone: Id<Zone>, id: Id<Rate>) -> Result<Option<Rate>, DbErr> {
+pub(crate) async fn load(
+    tx: &DatabaseTransaction,
+    zone: Id<Zone>,
+    id: Id<Rate>,
+) -> Result<Option<Rate>, DbErr> {
     let sql = format!("UPDATE rates SET title = title WHERE zone = $1 AND id = $2 RETURNING {COLUMNS}");
     Ok(rows(tx, &sql, vec![zone.into(), id.into()], read).await?.pop())
 }

@@ -44,8 +44,10 @@ pub(crate) async fn create(tx: &DatabaseTransaction, shipment: &Shipment) -> Res
     run(tx, &sql, values).await?;
     let lines: Vec<_> = shipment.lines.iter().collect();
     for some in lines.chunks(ROWS_MAX) {
-        let sql =
-            format!("INSERT INTO shipment_lines (shipment, sku, quantity) VALUES {}", places(1, 3, some.len()));
+        let sql = format!(
+            "INSERT INTO shipment_lines (shipment, sku, quantity) VALUES {}",
+            places(1, 3, some.len())
+        );
         let line = |(sku, quantity): &(&String, &i64)| -> [Value; 3] {
             [shipment.id.into(), sku.as_str().into(), (**quantity).into()]
         };
@@ -57,7 +59,8 @@ pub(crate) async fn create(tx: &DatabaseTransaction, shipment: &Shipment) -> Res
 /// Keeps how far a shipment has got that was loaded in this transaction.
 pub(crate) async fn set_state(tx: &DatabaseTransaction, shipment: &Shipment) -> Result<(), DbErr> {
     let sql = "UPDATE shipments SET state = $2, update_time = $3 WHERE id = $1";
-    run(tx, sql, vec![shipment.id.into(), shipment.state.as_str().into(), shipment.update_time.into()]).await?;
+    run(tx, sql, vec![shipment.id.into(), shipment.state.as_str().into(), shipment.update_time.into()])
+        .await?;
     Ok(())
 }
 
@@ -212,7 +215,10 @@ fn unreadable(_: serde_json::Error) -> DbErr {
 async fn whole(db: &impl ConnectionTrait, mut shipments: Vec<Shipment>) -> Result<Vec<Shipment>, DbErr> {
     for some in shipments.chunks_mut(ROWS_MAX) {
         let ids: Vec<Id<Shipment>> = some.iter().map(|shipment| shipment.id).collect();
-        let sql = format!("SELECT shipment, sku, quantity FROM shipment_lines WHERE shipment IN {}", list(1, ids.len()));
+        let sql = format!(
+            "SELECT shipment, sku, quantity FROM shipment_lines WHERE shipment IN {}",
+            list(1, ids.len())
+        );
         let read = |row: &QueryResult| Ok((get::<Id<Shipment>>(row, 0)?, (get(row, 1)?, get(row, 2)?)));
         let mut lines: HashMap<_, Quantities> = HashMap::new();
         for (shipment, line) in rows(db, &sql, ids.iter().map(|id| (*id).into()).collect(), read).await? {

@@ -41,7 +41,8 @@ pub(super) async fn of(
     );
     let read = |row: &QueryResult| {
         let happening = Happening {
-            state: State::parse(&get::<String>(row, 1)?).ok_or_else(|| damaged("the state of a tracking event"))?,
+            state: State::parse(&get::<String>(row, 1)?)
+                .ok_or_else(|| damaged("the state of a tracking event"))?,
             time: get(row, 2)?,
             location: get(row, 3)?,
             description: get(row, 4)?,
@@ -49,7 +50,9 @@ pub(super) async fn of(
         Ok((get::<Id<Shipment>>(row, 0)?, happening))
     };
     let mut found: HashMap<_, Vec<_>> = HashMap::new();
-    for (shipment, happening) in rows(db, &sql, shipments.iter().map(|id| (*id).into()).collect(), read).await? {
+    for (shipment, happening) in
+        rows(db, &sql, shipments.iter().map(|id| (*id).into()).collect(), read).await?
+    {
         found.entry(shipment).or_default().push(happening);
     }
     Ok(found)

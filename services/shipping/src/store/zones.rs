@@ -29,7 +29,8 @@ pub(crate) async fn set_countries(
         "INSERT INTO zone_countries (country_code, zone) VALUES {} ON CONFLICT (country_code) DO NOTHING",
         places(1, 2, sorted.len())
     );
-    let values = sorted.iter().flat_map(|country| -> [Value; 2] { [country.as_str().into(), zone.into()] }).collect();
+    let values =
+        sorted.iter().flat_map(|country| -> [Value; 2] { [country.as_str().into(), zone.into()] }).collect();
     let set = run(tx, &sql, values).await?;
     if usize::try_from(set) == Ok(sorted.len()) {
         return Ok(Ok(()));
@@ -38,7 +39,8 @@ pub(crate) async fn set_countries(
         "SELECT country_code, zone FROM zone_countries WHERE zone <> $1 AND country_code IN {} ORDER BY country_code",
         list(2, sorted.len())
     );
-    let values = std::iter::once(zone.into()).chain(sorted.iter().map(|country| country.as_str().into())).collect();
+    let values =
+        std::iter::once(zone.into()).chain(sorted.iter().map(|country| country.as_str().into())).collect();
     let read = |row: &QueryResult| Ok((Country::stored(get(row, 0)?), get(row, 1)?));
     let taken = rows(tx, &sql, values, read).await?.into_iter().next();
     taken.map(Err).ok_or_else(|| DbErr::Custom("a country was given back while it was asked for".to_owned()))
@@ -96,7 +98,9 @@ fn grouped(rows: Vec<Row>) -> Vec<Zone> {
         let country = country.map(Country::stored);
         match zones.last_mut() {
             Some(zone) if zone.id == id => zone.countries.extend(country),
-            Some(_) | None => zones.push(Zone { id, title, create_time, countries: country.into_iter().collect() }),
+            Some(_) | None => {
+                zones.push(Zone { id, title, create_time, countries: country.into_iter().collect() })
+            }
         }
     }
     zones

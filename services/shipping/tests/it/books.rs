@@ -11,7 +11,10 @@ async fn the_books_tell_what_was_sent() {
     depot.shipment_of(&packed).await;
     depot.record(&shipment.name, State::InTransit).await.unwrap();
     let facts = depot.facts("shipping.sent").await;
-    assert_eq!(facts.iter().map(|fact| (&fact.subject, fact.quantity)).collect::<Vec<_>>(), [(&sent.name, 3)]);
+    assert_eq!(
+        facts.iter().map(|fact| (&fact.subject, fact.quantity)).collect::<Vec<_>>(),
+        [(&sent.name, 3)]
+    );
     depot.balances().await;
 }
 
@@ -21,10 +24,26 @@ async fn what_cannot_be_is_found() {
     let shipment = depot.shipment_of(&an_order()).await;
     let order = shipment.order.as_str();
     let table = [
-        ("no more of a SKU is sent for an order than it bought", order, "UPDATE shipment_lines SET quantity = 3 WHERE sku = 'HAT'"),
-        ("a shipment is as far as the furthest it was seen", shipment.tracking_number.as_str(), "UPDATE shipments SET state = 'DELIVERED'"),
-        ("nothing of a cancelled order is to be packed", order, "UPDATE fulfillments SET progress = 'CANCELLED'"),
-        ("a paid order has its shipment within fifteen minutes", order, "UPDATE fulfillments SET progress = 'WAITING', next_check_at = 9000000000000000, create_time = 0 WHERE progress = 'CANCELLED'"),
+        (
+            "no more of a SKU is sent for an order than it bought",
+            order,
+            "UPDATE shipment_lines SET quantity = 3 WHERE sku = 'HAT'",
+        ),
+        (
+            "a shipment is as far as the furthest it was seen",
+            shipment.tracking_number.as_str(),
+            "UPDATE shipments SET state = 'DELIVERED'",
+        ),
+        (
+            "nothing of a cancelled order is to be packed",
+            order,
+            "UPDATE fulfillments SET progress = 'CANCELLED'",
+        ),
+        (
+            "a paid order has its shipment within fifteen minutes",
+            order,
+            "UPDATE fulfillments SET progress = 'WAITING', next_check_at = 9000000000000000, create_time = 0 WHERE progress = 'CANCELLED'",
+        ),
         ("a shipment has something in it", shipment.tracking_number.as_str(), "DELETE FROM shipment_lines"),
     ];
     for (invariant, offender, damage) in table {

@@ -13,7 +13,9 @@ async fn only_a_paid_order_is_sent() {
     let depot = Depot::open().await;
     let cancelled = Order { state: OrderState::Cancelled.into(), ..a_paid_order() };
     let placed = Order { state: OrderState::Placed.into(), ..an_order() };
-    for (order, expected) in [(an_order(), "ORDER_NOT_PAID"), (placed, "ORDER_NOT_PAID"), (cancelled, "ORDER_CANCELLED")] {
+    for (order, expected) in
+        [(an_order(), "ORDER_NOT_PAID"), (placed, "ORDER_NOT_PAID"), (cancelled, "ORDER_CANCELLED")]
+    {
         depot.book.enter(order.clone());
         let refusal = depot.staff().create_shipment(by_hand(&order.name, &[])).await.unwrap_err();
         assert_eq!((refusal.code(), reason(&refusal).as_str()), (Code::FailedPrecondition, expected));
@@ -37,7 +39,8 @@ async fn an_order_may_be_sent_in_parts_but_never_more_of_it_than_was_bought() {
     assert_eq!(part.address, order.shipping_address);
     assert_ne!(part.tracking_number, whole.tracking_number);
     for (sku, wanted, left) in [("HAT", 2, "1"), ("GIFT-CARD", 1, "0"), ("SCARF", 1, "0")] {
-        let refusal = depot.staff().create_shipment(by_hand(&order.name, &[(sku, wanted)])).await.unwrap_err();
+        let refusal =
+            depot.staff().create_shipment(by_hand(&order.name, &[(sku, wanted)])).await.unwrap_err();
         assert_eq!(reason(&refusal), "SHIPMENT_EXCEEDS_ORDER", "{sku}");
         assert_eq!(status::metadata(&refusal)["left"], left, "{sku}");
     }
@@ -92,9 +95,14 @@ async fn an_order_that_cannot_be_read_is_not_sent() {
     for fault in [Code::Unavailable, Code::Internal, Code::PermissionDenied] {
         depot.book.fail(Some(fault));
         let refusal = depot.staff().create_shipment(by_hand(&order.name, &[])).await.unwrap_err();
-        assert_eq!((refusal.code(), reason(&refusal).as_str()), (Code::Unavailable, "ORDER_UNAVAILABLE"), "{fault:?}");
+        assert_eq!(
+            (refusal.code(), reason(&refusal).as_str()),
+            (Code::Unavailable, "ORDER_UNAVAILABLE"),
+            "{fault:?}"
+        );
     }
-    let refusal = depot.customer(&order.customer).create_shipment(by_hand(&order.name, &[])).await.unwrap_err();
+    let refusal =
+        depot.customer(&order.customer).create_shipment(by_hand(&order.name, &[])).await.unwrap_err();
     assert_eq!(refusal.code(), Code::PermissionDenied);
 }
 

@@ -11,9 +11,10 @@ use super::support::{Depot, STREET, a_paid_order, a_request, by_hand, record};
 impl Depot {
     /// How often somebody's street is found in the replies that are kept for repeated requests.
     async fn streets_in_replies(&self) -> usize {
-        let statement = Statement::from_string(self.db.backend(), "SELECT reply FROM requests WHERE reply IS NOT NULL");
-        let rows = self.db.writer().query_all_raw(statement).await.unwrap();
-        let replies = rows.iter().map(|row| row.try_get_by_index::<Vec<u8>>(0).unwrap());
+        let statement =
+            Statement::from_string(self.db.backend(), "SELECT reply FROM requests WHERE reply IS NOT NULL");
+        let rows = self.db.writer().query_all_raw(statement).await.expect("replies");
+        let replies = rows.iter().map(|row| row.try_get_by_index::<Vec<u8>>(0).expect("a reply"));
         replies.filter(|reply| reply.windows(STREET.len()).any(|window| window == STREET.as_bytes())).count()
     }
 }
@@ -25,7 +26,8 @@ async fn an_erased_customer_leaves_no_address_behind() {
     depot.book.enter(order.clone());
     let request = pb::CreateShipmentRequest { request_id: a_request(), ..by_hand(&order.name, &[]) };
     let shipment = depot.clerk().create_shipment(request.clone()).await.unwrap().into_inner();
-    let news = pb::RecordTrackingRequest { request_id: a_request(), ..record(&shipment.name, State::Dispatched) };
+    let news =
+        pb::RecordTrackingRequest { request_id: a_request(), ..record(&shipment.name, State::Dispatched) };
     assert!(depot.clerk().record_tracking(news).await.unwrap().into_inner().address.is_some());
     let bystander = depot.shipment_of(&a_paid_order()).await;
 

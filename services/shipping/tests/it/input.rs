@@ -34,10 +34,20 @@ async fn a_quote_without_sense_is_refused_by_its_field() {
 #[tokio::test]
 async fn a_zone_without_sense_is_refused() {
     let depot = Depot::open().await;
-    let table = [zone(&[]), zone(&["gb"]), zone(&["GB", "GB"]), zone(&["GBR"]), pb::Zone { title: String::new(), ..zone(&["GB"]) }];
+    let table = [
+        zone(&[]),
+        zone(&["gb"]),
+        zone(&["GB", "GB"]),
+        zone(&["GBR"]),
+        pb::Zone { title: String::new(), ..zone(&["GB"]) },
+    ];
     for wrong in table {
         let request = pb::CreateZoneRequest { zone: Some(wrong.clone()), ..Default::default() };
-        assert_eq!(depot.staff().create_zone(request).await.unwrap_err().code(), Code::InvalidArgument, "{wrong:?}");
+        assert_eq!(
+            depot.staff().create_zone(request).await.unwrap_err().code(),
+            Code::InvalidArgument,
+            "{wrong:?}"
+        );
     }
     let request = pb::GetZoneRequest { name: "zones/1".to_owned() };
     assert_eq!(depot.anyone().get_zone(request).await.unwrap_err().code(), Code::InvalidArgument);
@@ -59,7 +69,8 @@ async fn a_rate_without_sense_is_refused_by_its_field() {
         ("rate.carrier", pb::Rate { carrier: String::new(), ..sound() }),
     ];
     for (field, rate) in table {
-        let request = pb::CreateRateRequest { parent: home.name.clone(), rate: Some(rate), ..Default::default() };
+        let request =
+            pb::CreateRateRequest { parent: home.name.clone(), rate: Some(rate), ..Default::default() };
         let refusal = depot.staff().create_rate(request).await.unwrap_err();
         assert_eq!(refusal.code(), Code::InvalidArgument, "{field}");
         assert_eq!(status::violations(&refusal)[0].0, field);
@@ -73,14 +84,23 @@ async fn a_rate_without_sense_is_refused_by_its_field() {
 async fn news_of_a_shipment_without_sense_is_refused_by_its_field() {
     let depot = Depot::open().await;
     let name = format!("shipments/{}", a_request());
-    let event = |event: pb::TrackingEvent| pb::RecordTrackingRequest { tracking_event: Some(event), ..record(&name, State::Pending) };
+    let event = |event: pb::TrackingEvent| pb::RecordTrackingRequest {
+        tracking_event: Some(event),
+        ..record(&name, State::Pending)
+    };
     let tomorrow = Timestamp::now().plus(Duration::from_secs(86_400));
     let table = [
         ("tracking_event.state", record(&name, State::Unspecified)),
         ("tracking_event.state", record(&name, State::Cancelled)),
         ("tracking_event.state", event(pb::TrackingEvent { state: 99, ..Default::default() })),
-        ("tracking_event.time", event(pb::TrackingEvent { state: 2, time: Some(tomorrow.into()), ..Default::default() })),
-        ("tracking_event", pb::RecordTrackingRequest { tracking_event: None, ..record(&name, State::Pending) }),
+        (
+            "tracking_event.time",
+            event(pb::TrackingEvent { state: 2, time: Some(tomorrow.into()), ..Default::default() }),
+        ),
+        (
+            "tracking_event",
+            pb::RecordTrackingRequest { tracking_event: None, ..record(&name, State::Pending) },
+        ),
         ("shipment", record("shipments/1", State::Dispatched)),
     ];
     for (field, request) in table {
@@ -96,7 +116,12 @@ async fn news_of_a_shipment_without_sense_is_refused_by_its_field() {
 async fn a_shipment_by_hand_without_sense_is_refused() {
     let depot = Depot::open().await;
     let order = format!("orders/{}", a_request());
-    let table = [by_hand("carts/1", &[]), by_hand(&order, &[("HAT", 0)]), by_hand(&order, &[("HAT", -1)]), by_hand(&order, &[("", 1)])];
+    let table = [
+        by_hand("carts/1", &[]),
+        by_hand(&order, &[("HAT", 0)]),
+        by_hand(&order, &[("HAT", -1)]),
+        by_hand(&order, &[("", 1)]),
+    ];
     for request in table {
         let refusal = depot.staff().create_shipment(request.clone()).await.unwrap_err();
         assert_eq!(refusal.code(), Code::InvalidArgument, "{request:?}");

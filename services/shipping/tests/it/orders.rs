@@ -29,7 +29,7 @@ async fn a_paid_order_gets_its_shipment_once() {
     // The same news under another id changes nothing either.
     depot.paid(&order.name).await;
     depot.shipment_of(&an_order()).await;
-    assert_eq!(depot.shipments(&order.name).await, [shipment.clone()]);
+    assert_eq!(depot.shipments(&order.name).await, std::slice::from_ref(&shipment));
     let created = depot.announced::<ShipmentCreated>().await;
     let of_order: Vec<_> = created.iter().filter(|created| created.order == order.name).collect();
     let expected = ShipmentCreated { shipment: shipment.name, order: order.name, customer: order.customer };
@@ -88,7 +88,8 @@ async fn an_order_that_costs_nothing_is_sent_without_a_payment() {
     let dear = an_order();
     for order in [&order, &dear] {
         depot.book.enter(order.clone());
-        let event = OrderConfirmed { order: order.name.clone(), total: order.total.clone(), ..Default::default() };
+        let event =
+            OrderConfirmed { order: order.name.clone(), total: order.total.clone(), ..Default::default() };
         let event = depot.announce(&order.name, &event).await;
         depot.announce_again(event).await;
     }
@@ -150,4 +151,22 @@ async fn an_order_that_was_never_confirmed_concerns_nobody_here() {
     depot.announce(&order.name, &event).await;
     let address = PostalAddress { line1: STREET.to_owned(), ..order.shipping_address.clone().unwrap() };
     assert_eq!(depot.shipment_of(&order).await.address, Some(address));
+}
+
+#[tokio::test]
+async fn two_replicas_make_one_shipment_of_each_order() {
+    let depot = Depot::open().await;
+    let other = depot.host.process().host("shipping");
+    other.serve(shipping::serve(other.host(), shipping::Config { shipping_pack_every_ms: 20 }));
+    let orders: Vec<_> = (0..20).map(|_| an_order()).collect();
+    for order in &orders {
+        depot.book.enter(order.clone());
+    }
+    futures::future::join_all(orders.iter().map(|order| depot.paid(&order.name))).await;
+    for order in &orders {
+        depot.until(&order.name, "MADE").await;
+    }
+    assert_eq!(depot.announced::<ShipmentCreated>().await.len(), orders.len());
+    assert_eq!(depot.book.asked(), orders.len());
+    depot.balances().await;
 }

@@ -6,9 +6,9 @@ use super::support::{Depot, flat, gbp, money, quote};
 impl Depot {
     /// The ways to send something, each with its price in minor units.
     async fn quoted(&self, request: pb::QuoteShippingRequest) -> Vec<(String, i64)> {
-        let options = self.anyone().quote_shipping(request).await.unwrap().into_inner().options;
+        let options = self.anyone().quote_shipping(request).await.expect("a quote").into_inner().options;
         let price = |option: &pb::ShippingOption| {
-            chassis::money::Money::try_from(option.price.as_ref().unwrap()).unwrap().minor
+            chassis::money::Money::try_from(option.price.as_ref().expect("a price")).expect("an amount").minor
         };
         options.iter().map(|option| (option.title.clone(), price(option))).collect()
     }
@@ -35,7 +35,11 @@ async fn the_cheapest_way_comes_first() {
         (2001, 5000, options(&[("Standard", 0), ("Express", 900)])),
     ];
     for (weight, subtotal, expected) in cases {
-        assert_eq!(depot.quoted(quote("IE", weight, gbp(subtotal))).await, expected, "{weight} g of {subtotal}");
+        assert_eq!(
+            depot.quoted(quote("IE", weight, gbp(subtotal))).await,
+            expected,
+            "{weight} g of {subtotal}"
+        );
     }
 }
 

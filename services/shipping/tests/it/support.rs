@@ -89,7 +89,8 @@ impl Depot {
     }
 
     pub(crate) async fn rate(&self, zone: &pb::Zone, rate: pb::Rate) -> pb::Rate {
-        let request = pb::CreateRateRequest { parent: zone.name.clone(), rate: Some(rate), ..Default::default() };
+        let request =
+            pb::CreateRateRequest { parent: zone.name.clone(), rate: Some(rate), ..Default::default() };
         self.staff().create_rate(request).await.expect("a rate").into_inner()
     }
 
@@ -241,7 +242,9 @@ impl Book {
         facts.asked += 1;
         match facts.fault {
             Some(code) => Err(Status::new(code, "the order service fails")),
-            None => facts.orders.get(name).cloned().ok_or_else(|| Status::not_found("there is no such order")),
+            None => {
+                facts.orders.get(name).cloned().ok_or_else(|| Status::not_found("there is no such order"))
+            }
         }
     }
 }
@@ -262,7 +265,9 @@ impl Service<http::Request<Body>> for Book {
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
         assert!(request.uri().path().ends_with("GetOrder"), "nobody plays {}", request.uri());
         let book = self.clone();
-        Box::pin(async move { Ok(Grpc::new(Codec::<Order, GetOrderRequest>::default()).unary(book, request).await) })
+        Box::pin(async move {
+            Ok(Grpc::new(Codec::<Order, GetOrderRequest>::default()).unary(book, request).await)
+        })
     }
 }
 
@@ -282,7 +287,12 @@ pub(crate) fn an_order() -> Order {
         customer: format!("users/{}", Uuid::now_v7()),
         state: OrderState::Confirmed.into(),
         payment_state: PaymentState::Authorized.into(),
-        lines: vec![line("HAT", 1, true), line("BAG", 1, true), line("GIFT-CARD", 1, false), line("HAT", 1, true)],
+        lines: vec![
+            line("HAT", 1, true),
+            line("BAG", 1, true),
+            line("GIFT-CARD", 1, false),
+            line("HAT", 1, true),
+        ],
         total: Some(gbp(4300)),
         shipping_address: Some(PostalAddress {
             recipient: "Ada Lovelace".to_owned(),
@@ -305,7 +315,10 @@ pub(crate) fn line(sku: &str, quantity: i64, stocked: bool) -> OrderLine {
 }
 
 pub(crate) fn lines(lines: &[(&str, i64)]) -> Vec<pb::ShipmentLine> {
-    lines.iter().map(|(sku, quantity)| pb::ShipmentLine { sku: (*sku).to_owned(), quantity: *quantity }).collect()
+    lines
+        .iter()
+        .map(|(sku, quantity)| pb::ShipmentLine { sku: (*sku).to_owned(), quantity: *quantity })
+        .collect()
 }
 
 pub(crate) fn gbp(minor: i64) -> Money {

@@ -31,7 +31,8 @@ async fn a_shipment_is_followed_to_the_door() {
         tracking_number: shipment.tracking_number.clone(),
     };
     assert_eq!(depot.announced::<ShipmentDispatched>().await, [dispatched]);
-    let delivered = ShipmentDelivered { shipment: shipment.name, order: order.name, customer: order.customer };
+    let delivered =
+        ShipmentDelivered { shipment: shipment.name, order: order.name, customer: order.customer };
     assert_eq!(depot.announced::<ShipmentDelivered>().await, [delivered]);
     depot.balances().await;
 }
@@ -45,7 +46,10 @@ async fn a_shipment_does_not_go_back() {
     }
     for state in [State::Pending, State::Dispatched, State::InTransit, State::OutForDelivery] {
         let refusal = depot.record(&shipment.name, state).await.unwrap_err();
-        assert_eq!((refusal.code(), reason(&refusal).as_str()), (Code::FailedPrecondition, "SHIPMENT_BACKWARDS"));
+        assert_eq!(
+            (refusal.code(), reason(&refusal).as_str()),
+            (Code::FailedPrecondition, "SHIPMENT_BACKWARDS")
+        );
     }
     assert_eq!(depot.shipment(&shipment.name).await.state(), State::Delivered);
 }
@@ -63,7 +67,12 @@ async fn a_late_copy_of_old_news_is_no_step_back() {
         }),
         ..record(&shipment.name, state)
     };
-    for news in [at(State::InTransit, 30), at(State::InTransit, 10), at(State::Delivered, 60), at(State::InTransit, 30)] {
+    for news in [
+        at(State::InTransit, 30),
+        at(State::InTransit, 10),
+        at(State::Delivered, 60),
+        at(State::InTransit, 30),
+    ] {
         depot.staff().record_tracking(news).await.unwrap();
     }
     let told = depot.shipment(&shipment.name).await;
@@ -90,7 +99,10 @@ async fn a_dispatched_shipment_cannot_be_cancelled_and_a_cancelled_one_not_dispa
     let (gone, kept) = (depot.shipment_of(&an_order()).await, depot.shipment_of(&an_order()).await);
     depot.record(&gone.name, State::Dispatched).await.unwrap();
     let refusal = depot.staff().cancel_shipment(cancel(&gone.name)).await.unwrap_err();
-    assert_eq!((refusal.code(), reason(&refusal).as_str()), (Code::FailedPrecondition, "SHIPMENT_DISPATCHED"));
+    assert_eq!(
+        (refusal.code(), reason(&refusal).as_str()),
+        (Code::FailedPrecondition, "SHIPMENT_DISPATCHED")
+    );
     let cancelled = depot.staff().cancel_shipment(cancel(&kept.name)).await.unwrap().into_inner();
     assert_eq!(cancelled.state(), State::Cancelled);
     assert_eq!(depot.staff().cancel_shipment(cancel(&kept.name)).await.unwrap().into_inner(), cancelled);
@@ -106,8 +118,10 @@ async fn of_a_dispatch_and_a_cancellation_at_once_one_wins() {
     let depot = Depot::open().await;
     let shipment = depot.shipment_of(&an_order()).await;
     let mut staff = depot.staff();
-    let (dispatched, cancelled) =
-        tokio::join!(depot.record(&shipment.name, State::Dispatched), staff.cancel_shipment(cancel(&shipment.name)));
+    let (dispatched, cancelled) = tokio::join!(
+        depot.record(&shipment.name, State::Dispatched),
+        staff.cancel_shipment(cancel(&shipment.name))
+    );
     assert_ne!(dispatched.is_ok(), cancelled.is_ok());
     depot.balances().await;
 }
@@ -116,11 +130,15 @@ async fn of_a_dispatch_and_a_cancellation_at_once_one_wins() {
 async fn a_repeated_request_gets_the_first_answer() {
     let depot = Depot::open().await;
     let shipment = depot.shipment_of(&an_order()).await;
-    let request = pb::RecordTrackingRequest { request_id: a_request(), ..record(&shipment.name, State::Dispatched) };
+    let request =
+        pb::RecordTrackingRequest { request_id: a_request(), ..record(&shipment.name, State::Dispatched) };
     let first = depot.clerk().record_tracking(request.clone()).await.unwrap().into_inner();
     depot.record(&shipment.name, State::InTransit).await.unwrap();
     assert_eq!(depot.clerk().record_tracking(request.clone()).await.unwrap().into_inner(), first);
-    let other = pb::RecordTrackingRequest { request_id: request.request_id, ..record(&shipment.name, State::Delivered) };
+    let other = pb::RecordTrackingRequest {
+        request_id: request.request_id,
+        ..record(&shipment.name, State::Delivered)
+    };
     assert_eq!(reason(&depot.clerk().record_tracking(other).await.unwrap_err()), "REQUEST_ID_REUSED");
     assert_eq!(depot.shipment(&shipment.name).await.state(), State::InTransit);
 }

@@ -8,7 +8,7 @@ use super::support::{Depot, an_order, cancel};
 
 async fn next(stream: &mut tonic::Streaming<pb::Shipment>) -> Option<State> {
     let next = tokio::time::timeout(Duration::from_secs(10), stream.message()).await;
-    next.expect("news in time").unwrap().map(|shipment| shipment.state())
+    next.expect("news in time").expect("no failure").map(|shipment| shipment.state())
 }
 
 #[tokio::test]
@@ -17,7 +17,8 @@ async fn a_watcher_sees_the_shipment_and_each_change_until_it_arrives() {
     let order = an_order();
     let shipment = depot.shipment_of(&order).await;
     let watch = pb::WatchShipmentRequest { name: shipment.name.clone() };
-    let mut stream = depot.customer(&order.customer).watch_shipment(watch.clone()).await.unwrap().into_inner();
+    let mut stream =
+        depot.customer(&order.customer).watch_shipment(watch.clone()).await.unwrap().into_inner();
     assert_eq!(next(&mut stream).await, Some(State::Pending));
     for state in [State::Dispatched, State::OutForDelivery, State::Delivered] {
         depot.record(&shipment.name, state).await.unwrap();
