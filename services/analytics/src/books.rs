@@ -14,7 +14,11 @@ pub(crate) struct Books;
 impl operations::Books for Books {
     async fn check(&self, db: &Db) -> Result<Vec<Finding>, DbErr> {
         let (checked, offenders) = store::sale::unbalanced(db.reader()).await?;
-        Ok(vec![Finding { invariant: "a sale's amounts add up, and are those of its lines", checked, offenders }])
+        Ok(vec![Finding {
+            invariant: "a sale's amounts add up, and are those of its lines",
+            checked,
+            offenders,
+        }])
     }
 
     fn kinds(&self) -> &'static [&'static str] {

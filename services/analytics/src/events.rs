@@ -11,7 +11,12 @@ use crate::domain::{Adjustment, Sale};
 use crate::{Service, service};
 
 impl Handle<OrderConfirmed> for Service {
-    async fn handle(&self, tx: &DatabaseTransaction, event: OrderConfirmed, delivery: &Delivery) -> Result<(), consumer::Error> {
+    async fn handle(
+        &self,
+        tx: &DatabaseTransaction,
+        event: OrderConfirmed,
+        delivery: &Delivery,
+    ) -> Result<(), consumer::Error> {
         let total = money(event.total.as_ref())?;
         let sale = Sale {
             order: event.order,
@@ -32,7 +37,12 @@ impl Handle<OrderConfirmed> for Service {
 }
 
 impl Handle<OrderImported> for Service {
-    async fn handle(&self, tx: &DatabaseTransaction, event: OrderImported, delivery: &Delivery) -> Result<(), consumer::Error> {
+    async fn handle(
+        &self,
+        tx: &DatabaseTransaction,
+        event: OrderImported,
+        delivery: &Delivery,
+    ) -> Result<(), consumer::Error> {
         let lines = lines(event.lines)?;
         let sale = Sale {
             order: event.order,
@@ -49,7 +59,12 @@ impl Handle<OrderImported> for Service {
 }
 
 impl Handle<OrderCancelled> for Service {
-    async fn handle(&self, tx: &DatabaseTransaction, event: OrderCancelled, delivery: &Delivery) -> Result<(), consumer::Error> {
+    async fn handle(
+        &self,
+        tx: &DatabaseTransaction,
+        event: OrderCancelled,
+        delivery: &Delivery,
+    ) -> Result<(), consumer::Error> {
         if !event.confirmed {
             // It never was a sale.
             return Ok(());
@@ -67,7 +82,12 @@ impl Handle<OrderCancelled> for Service {
 }
 
 impl Handle<OrderReturned> for Service {
-    async fn handle(&self, tx: &DatabaseTransaction, event: OrderReturned, delivery: &Delivery) -> Result<(), consumer::Error> {
+    async fn handle(
+        &self,
+        tx: &DatabaseTransaction,
+        event: OrderReturned,
+        delivery: &Delivery,
+    ) -> Result<(), consumer::Error> {
         let returned = Adjustment {
             cause: event.r#return,
             order: event.order,
@@ -81,7 +101,12 @@ impl Handle<OrderReturned> for Service {
 }
 
 impl Handle<UserErased> for Service {
-    async fn handle(&self, tx: &DatabaseTransaction, event: UserErased, _: &Delivery) -> Result<(), consumer::Error> {
+    async fn handle(
+        &self,
+        tx: &DatabaseTransaction,
+        event: UserErased,
+        _: &Delivery,
+    ) -> Result<(), consumer::Error> {
         Ok(service::erase(tx, &event.user).await?)
     }
 }
@@ -89,7 +114,8 @@ impl Handle<UserErased> for Service {
 fn lines(lines: Vec<EventLine>) -> Result<Vec<Line>, consumer::Error> {
     let line = |line: EventLine| {
         let price = money(line.unit_price.as_ref())?;
-        Line::new(line.variant, line.sku, line.quantity, price).map_err(|error| consumer::Error::poison(error.to_string()))
+        Line::new(line.variant, line.sku, line.quantity, price)
+            .map_err(|error| consumer::Error::poison(error.to_string()))
     };
     lines.into_iter().map(line).collect()
 }

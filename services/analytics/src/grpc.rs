@@ -55,11 +55,19 @@ impl AnalyticsService for Service {
         Ok(Response::new(pb::SalesReport { rows: rows.into_iter().map(Into::into).collect() }))
     }
 
-    async fn get_funnel(&self, request: Request<pb::GetFunnelRequest>) -> Result<Response<pb::Funnel>, Status> {
+    async fn get_funnel(
+        &self,
+        request: Request<pb::GetFunnelRequest>,
+    ) -> Result<Response<pb::Funnel>, Status> {
         let (_, request) = caller::of(request)?;
         let span = span(request.start_time.as_ref(), request.end_time.as_ref())?;
         let funnel = store::report::funnel(self.db.reader(), span).await.map_err(Error::from)?;
-        let steps = [("view", funnel.view), ("cart", funnel.cart), ("checkout", funnel.checkout), ("order", funnel.order)];
+        let steps = [
+            ("view", funnel.view),
+            ("cart", funnel.cart),
+            ("checkout", funnel.checkout),
+            ("order", funnel.order),
+        ];
         let steps = steps.into_iter().map(|(step, visitors)| pb::FunnelStep { step: step.into(), visitors });
         Ok(Response::new(pb::Funnel { steps: steps.collect() }))
     }
@@ -72,7 +80,9 @@ impl AnalyticsService for Service {
         let span = span(request.start_time.as_ref(), request.end_time.as_ref())?;
         let size = u32::try_from(request.page_size).ok().filter(|size| *size > 0).unwrap_or(TOP_DEFAULT);
         let top = store::report::top(self.db.reader(), span, size).await.map_err(Error::from)?;
-        Ok(Response::new(pb::GetTopProductsResponse { top_products: top.into_iter().map(Into::into).collect() }))
+        Ok(Response::new(pb::GetTopProductsResponse {
+            top_products: top.into_iter().map(Into::into).collect(),
+        }))
     }
 
     async fn get_user_profile(
@@ -87,7 +97,10 @@ impl AnalyticsService for Service {
     }
 }
 
-fn span(start: Option<&prost_types::Timestamp>, end: Option<&prost_types::Timestamp>) -> Result<Span, Status> {
+fn span(
+    start: Option<&prost_types::Timestamp>,
+    end: Option<&prost_types::Timestamp>,
+) -> Result<Span, Status> {
     let (start, end) = (wire::timestamp("start_time", start)?, wire::timestamp("end_time", end)?);
     Ok(Span::new(start, end).map_err(Error::from)?)
 }
@@ -98,7 +111,10 @@ fn is_user(name: &str) -> bool {
 
 /// What was done, by whom. A token says who it was; without one each behaviour brings the id its browser keeps, which
 /// can name no user.
-fn recorded(caller: &Caller, behaviours: Vec<pb::Behaviour>) -> Result<BTreeMap<String, Vec<Behaviour>>, Status> {
+fn recorded(
+    caller: &Caller,
+    behaviours: Vec<pb::Behaviour>,
+) -> Result<BTreeMap<String, Vec<Behaviour>>, Status> {
     let now = Timestamp::now();
     let mut done: BTreeMap<String, Vec<Behaviour>> = BTreeMap::new();
     for (index, behaviour) in behaviours.into_iter().enumerate() {

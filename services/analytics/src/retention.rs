@@ -28,6 +28,8 @@ pub(crate) async fn run(db: Db, days: u16, shutdown: CancellationToken) {
 
 async fn delete(db: &Db, days: u16) -> Result<(), DbErr> {
     let before = Timestamp::now().minus(DAY * u32::from(days));
-    while db.write(async |tx| store::behaviour::delete_before(tx, before, BATCH).await).await? == u64::from(BATCH) {}
+    while db.write(async |tx| store::behaviour::delete_before(tx, before, BATCH).await).await?
+        == u64::from(BATCH)
+    {}
     Ok(())
 }

@@ -26,7 +26,11 @@ pub(crate) async fn given_back(tx: &DatabaseTransaction, adjustment: &Adjustment
 }
 
 /// Takes in what a visitor did, and tells the rest of the platform. Of those who asked to be forgotten nothing is kept.
-pub(crate) async fn record(tx: &DatabaseTransaction, visitor: &str, behaviours: &[Behaviour]) -> Result<(), Error> {
+pub(crate) async fn record(
+    tx: &DatabaseTransaction,
+    visitor: &str,
+    behaviours: &[Behaviour],
+) -> Result<(), Error> {
     if visitor.starts_with("users/") && store::person::is_erased(tx, visitor).await? {
         return Ok(());
     }

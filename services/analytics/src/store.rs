@@ -31,7 +31,8 @@ async fn insert<const COLUMNS: usize>(
 ) -> Result<(), DbErr> {
     for part in rows.chunks(VALUES_MAX / COLUMNS) {
         let row = |row: usize| {
-            let places: Vec<String> = (1..=COLUMNS).map(|column| format!("${}", row * COLUMNS + column)).collect();
+            let places: Vec<String> =
+                (1..=COLUMNS).map(|column| format!("${}", row * COLUMNS + column)).collect();
             format!("({})", places.join(", "))
         };
         let places: Vec<String> = (0..part.len()).map(row).collect();

@@ -78,5 +78,9 @@ impl From<Error> for Status {
 /// A store of images is another system: when it fails, nothing was done here, and the caller may come back.
 fn media(error: &Error) -> Status {
     tracing::warn!(error = %status::chain(error), "the store of images failed");
-    status::unavailable("MEDIA_UNAVAILABLE", "images cannot be kept or read now; try again", std::time::Duration::from_secs(1))
+    status::unavailable(
+        "MEDIA_UNAVAILABLE",
+        "images cannot be kept or read now; try again",
+        std::time::Duration::from_secs(1),
+    )
 }

@@ -29,7 +29,10 @@ impl CatalogService for Service {
         product::get(self, request).await.map(Response::new)
     }
 
-    async fn list_products(&self, request: Request<pb::ListProductsRequest>) -> Answer<pb::ListProductsResponse> {
+    async fn list_products(
+        &self,
+        request: Request<pb::ListProductsRequest>,
+    ) -> Answer<pb::ListProductsResponse> {
         product::list(self, request).await.map(Response::new)
     }
 
@@ -41,7 +44,10 @@ impl CatalogService for Service {
         product::update(self, request).await.map(Response::new)
     }
 
-    async fn delete_product(&self, request: Request<pb::DeleteProductRequest>) -> Answer<pb::DeleteProductResponse> {
+    async fn delete_product(
+        &self,
+        request: Request<pb::DeleteProductRequest>,
+    ) -> Answer<pb::DeleteProductResponse> {
         product::delete(self, request).await.map(Response::new)
     }
 
@@ -71,7 +77,10 @@ impl CatalogService for Service {
         variant::update(self, request).await.map(Response::new)
     }
 
-    async fn delete_variant(&self, request: Request<pb::DeleteVariantRequest>) -> Answer<pb::DeleteVariantResponse> {
+    async fn delete_variant(
+        &self,
+        request: Request<pb::DeleteVariantRequest>,
+    ) -> Answer<pb::DeleteVariantResponse> {
         variant::delete(self, request).await.map(Response::new)
     }
 
@@ -98,7 +107,10 @@ impl CatalogService for Service {
         category::get(self, request).await.map(Response::new)
     }
 
-    async fn list_categories(&self, request: Request<pb::ListCategoriesRequest>) -> Answer<pb::ListCategoriesResponse> {
+    async fn list_categories(
+        &self,
+        request: Request<pb::ListCategoriesRequest>,
+    ) -> Answer<pb::ListCategoriesResponse> {
         category::list(self, request).await.map(Response::new)
     }
 
@@ -110,7 +122,10 @@ impl CatalogService for Service {
         category::relocate(self, request).await.map(Response::new)
     }
 
-    async fn delete_category(&self, request: Request<pb::DeleteCategoryRequest>) -> Answer<pb::DeleteCategoryResponse> {
+    async fn delete_category(
+        &self,
+        request: Request<pb::DeleteCategoryRequest>,
+    ) -> Answer<pb::DeleteCategoryResponse> {
         category::delete(self, request).await.map(Response::new)
     }
 
@@ -122,11 +137,17 @@ impl CatalogService for Service {
         image::get(self, request).await.map(Response::new)
     }
 
-    async fn delete_image(&self, request: Request<pb::DeleteImageRequest>) -> Answer<pb::DeleteImageResponse> {
+    async fn delete_image(
+        &self,
+        request: Request<pb::DeleteImageRequest>,
+    ) -> Answer<pb::DeleteImageResponse> {
         image::delete(self, request).await.map(Response::new)
     }
 
-    async fn search_products(&self, request: Request<pb::SearchProductsRequest>) -> Answer<pb::SearchProductsResponse> {
+    async fn search_products(
+        &self,
+        request: Request<pb::SearchProductsRequest>,
+    ) -> Answer<pb::SearchProductsResponse> {
         search::search(self, request).await.map(Response::new)
     }
 }

@@ -49,7 +49,7 @@ pub async fn serve(host: Host, config: Config) -> Result<(), chassis::Error> {
     let generation = db.write(async |tx| store::feed::generation(tx).await).await?;
     let index = search::Index::open(&data_dir.join("search"), generation);
     let service = Service {
-        views: views::Views::new(&db, redis),
+        views: views::Views::new(&db, generation, redis),
         index: index.map_err(|error| chassis::Error::other(format!("the search index: {error}")))?,
         media: media::Media::open(config.media_url.as_deref(), data_dir)?,
         prices_set: Arc::default(),

@@ -22,7 +22,8 @@ impl Media {
         let failed = |error: object_store::Error| Error::Settings(format!("MEDIA_URL: {error}"));
         let Some(url) = url.filter(|url| !url.is_empty()) else {
             let folder = data_dir.join("media");
-            std::fs::create_dir_all(&folder).map_err(|error| Error::other(format!("making {}: {error}", folder.display())))?;
+            std::fs::create_dir_all(&folder)
+                .map_err(|error| Error::other(format!("making {}: {error}", folder.display())))?;
             return Ok(Media(Arc::new(LocalFileSystem::new_with_prefix(folder).map_err(failed)?)));
         };
         let place = url.strip_prefix("s3://").filter(|place| !place.starts_with('/') && !place.is_empty());

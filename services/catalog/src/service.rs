@@ -11,7 +11,8 @@ use chassis::outbox;
 use contract::catalog::v1 as pb;
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr};
 
-use crate::domain::Product;
+use crate::domain::variant::Name;
+use crate::domain::{Product, Variant};
 use crate::error::Error;
 use crate::store;
 
@@ -35,4 +36,17 @@ async fn load_locked(tx: &DatabaseTransaction, id: Id<Product>) -> Result<Produc
         return Err(Error::ProductNotFound(id.name()));
     }
     load(tx, id).await
+}
+
+/// A variant and its product, locked. Whoever asks for a variant is told that there is none, whichever part of its name
+/// is unknown.
+async fn load_variant(tx: &DatabaseTransaction, name: Name) -> Result<(Product, Variant), Error> {
+    let absent = || Error::VariantNotFound(name.to_string());
+    let product = match load_locked(tx, name.product).await {
+        Err(Error::ProductNotFound(_)) => return Err(absent()),
+        found => found?,
+    };
+    let variant =
+        product.variants.iter().find(|variant| variant.id == name.variant).cloned().ok_or_else(absent)?;
+    Ok((product, variant))
 }

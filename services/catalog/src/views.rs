@@ -9,6 +9,7 @@ use chassis::id::Id;
 use futures::FutureExt;
 use futures::future::join_all;
 use sea_orm::DbErr;
+use uuid::Uuid;
 
 use crate::domain::variant::{Name, Offer};
 use crate::domain::{Product, Variant};
@@ -22,16 +23,19 @@ const CAPACITY: u64 = 20_000;
 #[derive(Clone, Debug)]
 pub(crate) struct Views {
     db: Db,
+    /// Tells the copies of this database from those of another that shares the Redis.
+    generation: Uuid,
     products: Cache<Product>,
     offers: Cache<Offer>,
 }
 
 impl Views {
-    pub(crate) fn new(db: &Db, redis: Option<Redis>) -> Views {
+    pub(crate) fn new(db: &Db, generation: Uuid, redis: Option<Redis>) -> Views {
         // Nothing is remembered of what is absent: it may be made the next moment.
         let settings = Settings { capacity: CAPACITY, ttl: TTL, absent_ttl: Duration::ZERO, redis };
         Views {
             db: db.clone(),
+            generation,
             products: Cache::new("catalog.products", settings.clone()),
             offers: Cache::new("catalog.offers", settings),
         }
@@ -40,7 +44,7 @@ impl Views {
     /// A product, whole.
     pub(crate) async fn product(&self, id: Id<Product>) -> Result<Option<Product>, Arc<DbErr>> {
         let load = async || store::product::find(self.db.writer(), id).await.map_err(Arc::new);
-        self.products.get_with(&id.to_string(), load).await
+        self.products.get_with(&self.by_product(id), load).await
     }
 
     /// Variants as they are offered, found by id or by SKU. Whatever is not at hand is read by one query.
@@ -49,13 +53,13 @@ impl Views {
             let offers = store::variant::offers(self.db.writer(), ids, skus).await.map_err(Arc::new)?;
             let mut found = BTreeMap::new();
             for offer in offers {
-                found.insert(by_sku(&offer.variant.sku), offer.clone());
-                found.insert(by_id(offer.variant.id), offer);
+                found.insert(self.by_sku(&offer.variant.sku), offer.clone());
+                found.insert(self.by_id(offer.variant.id), offer);
             }
             Ok::<_, Arc<DbErr>>(Arc::new(found))
         };
         let read = read.boxed().shared();
-        let keys = ids.iter().map(|id| by_id(*id)).chain(skus.iter().map(|sku| by_sku(sku)));
+        let keys = ids.iter().map(|id| self.by_id(*id)).chain(skus.iter().map(|sku| self.by_sku(sku)));
         let asked = keys.map(|key| {
             let read = read.clone();
             async move { self.offers.get_with(&key, async || Ok(read.await?.get(&key).cloned())).await }
@@ -64,11 +68,15 @@ impl Views {
     }
 
     /// Forgets what is known of a product, and of its variants.
-    pub(crate) async fn forget(&self, product: Id<Product>, variants: impl IntoIterator<Item = (Id<Variant>, String)>) {
-        self.products.invalidate(&product.to_string()).await;
+    pub(crate) async fn forget(
+        &self,
+        product: Id<Product>,
+        variants: impl IntoIterator<Item = (Id<Variant>, String)>,
+    ) {
+        self.products.invalidate(&self.by_product(product)).await;
         for (id, sku) in variants {
-            self.offers.invalidate(&by_id(id)).await;
-            self.offers.invalidate(&by_sku(&sku)).await;
+            self.offers.invalidate(&self.by_id(id)).await;
+            self.offers.invalidate(&self.by_sku(&sku)).await;
         }
     }
 
@@ -80,7 +88,9 @@ impl Views {
                 self.forget(product, variants).await;
             }
             Ok(None) => self.forget(product, []).await,
-            Err(error) => tracing::warn!(%error, "copies of a changed product are believed until their time is over"),
+            Err(error) => {
+                tracing::warn!(%error, "copies of a changed product are believed until their time is over")
+            }
         }
     }
 
@@ -88,12 +98,16 @@ impl Views {
     pub(crate) async fn forget_variant(&self, name: Name, sku: &str) {
         self.forget(name.product, [(name.variant, sku.to_owned())]).await;
     }
-}
 
-fn by_id(id: Id<Variant>) -> String {
-    format!("id {id}")
-}
+    fn by_product(&self, id: Id<Product>) -> String {
+        format!("{} {id}", self.generation)
+    }
 
-fn by_sku(sku: &str) -> String {
-    format!("sku {sku}")
+    fn by_id(&self, id: Id<Variant>) -> String {
+        format!("{} id {id}", self.generation)
+    }
+
+    fn by_sku(&self, sku: &str) -> String {
+        format!("{} sku {sku}", self.generation)
+    }
 }

@@ -98,7 +98,10 @@ mod tests {
     #[test]
     fn behaviour_is_of_the_past() {
         let now = Timestamp::now();
-        let at = |time| Behaviour::new(Kind::Search, String::new(), "cup".into(), time, now).map(|behaviour| behaviour.time);
+        let at = |time| {
+            Behaviour::new(Kind::Search, String::new(), "cup".into(), time, now)
+                .map(|behaviour| behaviour.time)
+        };
         assert_eq!(at(None), Ok(now));
         assert_eq!(at(Some(now.plus(Duration::from_secs(10)))), Ok(now), "a clock may be a little ahead");
         assert_eq!(at(Some(now.plus(Duration::from_secs(301)))), Err(Impossible::InFuture));

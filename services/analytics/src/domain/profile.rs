@@ -61,12 +61,39 @@ mod tests {
         let money = |minor, code: &str| Money::new(minor, code.parse().unwrap());
         for (profile, tags) in [
             (Profile::default(), vec![]),
-            (Profile { last_seen_time: ago(0), views: 10, ..Profile::default() }, vec!["new", "only-looking"]),
-            (Profile { orders: 1, last_order_time: ago(1), spent: vec![money(99_999, "GBP")], ..Profile::default() }, vec!["first-order"]),
-            (Profile { orders: 5, last_order_time: ago(181), spent: vec![money(1, "GBP"), money(1_000, "JPY")], ..Profile::default() },
-                vec!["returning", "loyal", "big-spender", "lapsed"]),
-            (Profile { orders: 2, orders_with_returns: 2, cancelled_orders: 2, last_order_time: ago(2), last_cart_time: ago(1), ..Profile::default() },
-                vec!["returning", "sends-back", "cancels", "left-a-cart"]),
+            (
+                Profile { last_seen_time: ago(0), views: 10, ..Profile::default() },
+                vec!["new", "only-looking"],
+            ),
+            (
+                Profile {
+                    orders: 1,
+                    last_order_time: ago(1),
+                    spent: vec![money(99_999, "GBP")],
+                    ..Profile::default()
+                },
+                vec!["first-order"],
+            ),
+            (
+                Profile {
+                    orders: 5,
+                    last_order_time: ago(181),
+                    spent: vec![money(1, "GBP"), money(1_000, "JPY")],
+                    ..Profile::default()
+                },
+                vec!["returning", "loyal", "big-spender", "lapsed"],
+            ),
+            (
+                Profile {
+                    orders: 2,
+                    orders_with_returns: 2,
+                    cancelled_orders: 2,
+                    last_order_time: ago(2),
+                    last_cart_time: ago(1),
+                    ..Profile::default()
+                },
+                vec!["returning", "sends-back", "cancels", "left-a-cart"],
+            ),
         ] {
             assert_eq!(profile.tags(now), tags, "{profile:?}");
         }

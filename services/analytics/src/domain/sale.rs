@@ -101,7 +101,12 @@ impl Amounts {
 
 impl Line {
     /// A line that costs its price so many times.
-    pub(crate) fn new(variant: String, sku: String, units: i64, unit_price: Money) -> Result<Line, MoneyError> {
+    pub(crate) fn new(
+        variant: String,
+        sku: String,
+        units: i64,
+        unit_price: Money,
+    ) -> Result<Line, MoneyError> {
         Ok(Line { variant, sku, units, gross: unit_price.times(units)? })
     }
 }
@@ -127,10 +132,16 @@ mod tests {
     #[test]
     fn an_imported_order_adds_up() {
         let gbp = |minor| Money::new(minor, "GBP".parse().unwrap());
-        let lines = [Line::new("v".into(), "s".into(), 3, gbp(100)).unwrap(), Line::new("v".into(), "t".into(), 1, gbp(50)).unwrap()];
+        let lines = [
+            Line::new("v".into(), "s".into(), 3, gbp(100)).unwrap(),
+            Line::new("v".into(), "t".into(), 1, gbp(50)).unwrap(),
+        ];
         for (total, discount, shipping) in [(350, 0, 0), (300, 50, 0), (400, 0, 50)] {
             let amounts = Amounts::of_lines(&lines, gbp(total)).unwrap();
-            assert_eq!((amounts.gross, amounts.discount, amounts.shipping), (gbp(350), gbp(discount), gbp(shipping)));
+            assert_eq!(
+                (amounts.gross, amounts.discount, amounts.shipping),
+                (gbp(350), gbp(discount), gbp(shipping))
+            );
         }
     }
 

@@ -40,7 +40,9 @@ mod tests {
     #[test]
     fn a_span_has_a_length_of_at_most_a_leap_year() {
         let at = |days: i64| Timestamp::from_micros(days * DAY_MICROS);
-        for (days, wanted) in [(0, Err(NoSpan::Empty)), (-1, Err(NoSpan::Empty)), (366, Ok(())), (367, Err(NoSpan::TooLong))] {
+        for (days, wanted) in
+            [(0, Err(NoSpan::Empty)), (-1, Err(NoSpan::Empty)), (366, Ok(())), (367, Err(NoSpan::TooLong))]
+        {
             assert_eq!(Span::new(at(10), at(10 + days)).map(|_| ()), wanted, "{days}");
         }
         let (first, last) = (Timestamp::from_micros(i64::MIN), Timestamp::from_micros(i64::MAX));

@@ -14,10 +14,8 @@ impl MigrationName for Migration {
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         // Names are compared across services in the order of their bytes, which SQLite keeps by itself.
-        let name = match manager.get_database_backend() {
-            DatabaseBackend::Postgres => "TEXT COLLATE \"C\"",
-            _ => "TEXT",
-        };
+        let postgres = manager.get_database_backend() == DatabaseBackend::Postgres;
+        let name = if postgres { "TEXT COLLATE \"C\"" } else { "TEXT" };
         for statement in STATEMENTS {
             manager.get_connection().execute_unprepared(&statement.replace("{name}", name)).await?;
         }

@@ -8,7 +8,11 @@ use crate::domain::Behaviour;
 use crate::domain::behaviour::Kind;
 
 /// Adds what a visitor did.
-pub(crate) async fn insert(tx: &DatabaseTransaction, visitor: &str, behaviours: &[Behaviour]) -> Result<(), DbErr> {
+pub(crate) async fn insert(
+    tx: &DatabaseTransaction,
+    visitor: &str,
+    behaviours: &[Behaviour],
+) -> Result<(), DbErr> {
     let rows = behaviours.iter().map(|behaviour| {
         [
             Uuid::now_v7().into(),
@@ -24,7 +28,11 @@ pub(crate) async fn insert(tx: &DatabaseTransaction, visitor: &str, behaviours: 
 }
 
 /// Deletes some of what is older; the count tells whether there may be more.
-pub(crate) async fn delete_before(tx: &DatabaseTransaction, time: Timestamp, limit: u32) -> Result<u64, DbErr> {
+pub(crate) async fn delete_before(
+    tx: &DatabaseTransaction,
+    time: Timestamp,
+    limit: u32,
+) -> Result<u64, DbErr> {
     let sql = "DELETE FROM behaviours WHERE id IN (
         SELECT id FROM behaviours WHERE behave_time < $1 ORDER BY behave_time LIMIT $2)";
     execute(tx, sql, vec![time.into(), i64::from(limit).into()]).await

@@ -29,18 +29,21 @@ pub(crate) async fn profile(db: &impl ConnectionTrait, user: &str) -> Result<Pro
     if let Some(row) = one(db, sql, vec![user.into()]).await? {
         profile.views = row.try_get::<Option<i64>>("", "views")?.unwrap_or_default();
         profile.last_cart_time = row.try_get("", "last_cart_time")?;
-        profile.last_seen_time = row.try_get::<Option<Timestamp>>("", "last_seen_time")?.max(profile.last_order_time);
+        profile.last_seen_time =
+            row.try_get::<Option<Timestamp>>("", "last_seen_time")?.max(profile.last_order_time);
     }
     let sql = "SELECT product FROM behaviours WHERE visitor = $1 AND kind = 'VIEW_PRODUCT'
         GROUP BY product ORDER BY MAX(behave_time) DESC, product LIMIT $2";
     let recent = all(db, sql, vec![user.into(), i64::from(RECENT_MAX).into()]).await?;
-    profile.recent_products = recent.iter().map(|row| row.try_get("", "product")).collect::<Result<_, _>>()?;
+    profile.recent_products =
+        recent.iter().map(|row| row.try_get("", "product")).collect::<Result<_, _>>()?;
     Ok(profile)
 }
 
 /// Forgets a user: what they did goes, what they bought stays without them, and so will what is still on its way.
 pub(crate) async fn erase(tx: &DatabaseTransaction, user: &str, now: Timestamp) -> Result<(), DbErr> {
-    let sql = "INSERT INTO erased_users (user_name, erase_time) VALUES ($1, $2) ON CONFLICT (user_name) DO NOTHING";
+    let sql =
+        "INSERT INTO erased_users (user_name, erase_time) VALUES ($1, $2) ON CONFLICT (user_name) DO NOTHING";
     execute(tx, sql, vec![user.into(), now.into()]).await?;
     execute(tx, "DELETE FROM behaviours WHERE visitor = $1", vec![user.into()]).await?;
     execute(tx, "UPDATE sales SET customer = '' WHERE customer = $1", vec![user.into()]).await?;
@@ -49,5 +52,7 @@ pub(crate) async fn erase(tx: &DatabaseTransaction, user: &str, now: Timestamp) 
 
 /// Whether a user asked to be forgotten.
 pub(crate) async fn is_erased(db: &impl ConnectionTrait, user: &str) -> Result<bool, DbErr> {
-    Ok(one(db, "SELECT 1 AS erased FROM erased_users WHERE user_name = $1", vec![user.into()]).await?.is_some())
+    Ok(one(db, "SELECT 1 AS erased FROM erased_users WHERE user_name = $1", vec![user.into()])
+        .await?
+        .is_some())
 }

@@ -13,15 +13,24 @@ pub(crate) async fn sales(db: &impl ConnectionTrait, span: Span, by: GroupBy) ->
     let key = match by {
         GroupBy::Total => "'total'".into(),
         // A day of a time before 1970 ends where division cuts towards zero.
-        GroupBy::Day => format!("(order_time - (order_time % {DAY_MICROS} + {DAY_MICROS}) % {DAY_MICROS}) / {DAY_MICROS}"),
+        GroupBy::Day => {
+            format!("(order_time - (order_time % {DAY_MICROS} + {DAY_MICROS}) % {DAY_MICROS}) / {DAY_MICROS}")
+        }
         GroupBy::Country => "country".into(),
     };
     let sums = [
-        "lines", "units", "gross_minor", "discount_minor", "shipping_minor", "total_minor", "returned_minor",
+        "lines",
+        "units",
+        "gross_minor",
+        "discount_minor",
+        "shipping_minor",
+        "total_minor",
+        "returned_minor",
         "returned_units",
     ];
     // PostgreSQL widens a sum to numeric; it fits back exactly, or says so.
-    let sums: Vec<String> = sums.iter().map(|column| format!("CAST(SUM({column}) AS BIGINT) AS {column}")).collect();
+    let sums: Vec<String> =
+        sums.iter().map(|column| format!("CAST(SUM({column}) AS BIGINT) AS {column}")).collect();
     let sql = format!(
         "SELECT key, currency, COUNT(*) AS orders, CAST(SUM(cancelled) AS BIGINT) AS cancelled_orders, {}
         FROM (SELECT {key} AS key, sales.* FROM sales WHERE order_time >= $1 AND order_time < $2) kept
@@ -83,6 +92,8 @@ pub(crate) async fn funnel(db: &impl ConnectionTrait, span: Span) -> Result<Funn
             ) steps GROUP BY visitor
         ) visitors GROUP BY furthest";
     let rows = all(db, sql, vec![span.start.into(), span.end.into(), false.into()]).await?;
-    let furthest = rows.iter().map(|row| Ok((i64::from(row.try_get::<i32>("", "furthest")?), row.try_get("", "visitors")?)));
+    let furthest = rows
+        .iter()
+        .map(|row| Ok((i64::from(row.try_get::<i32>("", "furthest")?), row.try_get("", "visitors")?)));
     Ok(Funnel::of_furthest(furthest.collect::<Result<Vec<_>, DbErr>>()?))
 }

@@ -7,7 +7,8 @@ use crate::domain::{Adjustment, Sale};
 
 /// Adds a sale with its lines; false when it is known already.
 pub(crate) async fn insert(tx: &DatabaseTransaction, sale: &Sale) -> Result<bool, DbErr> {
-    let sql = "INSERT INTO sales (order_name, customer, country, imported, currency, gross_minor, discount_minor,
+    let sql =
+        "INSERT INTO sales (order_name, customer, country, imported, currency, gross_minor, discount_minor,
             shipping_minor, total_minor, lines, units, returned_minor, returned_units, cancelled, order_time)
         VALUES ($1, CASE WHEN EXISTS (SELECT 1 FROM erased_users WHERE user_name = $2) THEN '' ELSE $2 END,
             $3, $4, $5, $6, $7, $8, $9, $10, $11, 0, 0, 0, $12)
@@ -42,13 +43,17 @@ pub(crate) async fn insert(tx: &DatabaseTransaction, sale: &Sale) -> Result<bool
             sale.order_time.into(),
         ]
     });
-    let head = "INSERT INTO sale_lines (order_name, place, variant, sku, units, currency, gross_minor, order_time)";
+    let head =
+        "INSERT INTO sale_lines (order_name, place, variant, sku, units, currency, gross_minor, order_time)";
     insert_rows(tx, head, lines.collect()).await?;
     Ok(true)
 }
 
 /// Adds what was given back; false when it is known already.
-pub(crate) async fn insert_adjustment(tx: &DatabaseTransaction, adjustment: &Adjustment) -> Result<bool, DbErr> {
+pub(crate) async fn insert_adjustment(
+    tx: &DatabaseTransaction,
+    adjustment: &Adjustment,
+) -> Result<bool, DbErr> {
     let sql = "INSERT INTO sale_adjustments (cause, order_name, cancelled, refund_minor, units, adjust_time)
         VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (cause) DO NOTHING";
     let values = vec![
@@ -74,11 +79,19 @@ pub(crate) async fn settle(tx: &DatabaseTransaction, order: &str) -> Result<(), 
 }
 
 /// The totals of sales whose order sorts after `after`.
-pub(crate) async fn totals(db: &impl ConnectionTrait, after: &str, limit: u64) -> Result<Vec<(String, Money)>, DbErr> {
+pub(crate) async fn totals(
+    db: &impl ConnectionTrait,
+    after: &str,
+    limit: u64,
+) -> Result<Vec<(String, Money)>, DbErr> {
     let sql = "SELECT order_name, total_minor, currency FROM sales WHERE order_name > $1 ORDER BY order_name LIMIT $2";
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let rows = all(db, sql, vec![after.into(), limit.into()]).await?;
-    rows.iter().map(|row| Ok((row.try_get("", "order_name")?, Money::new(row.try_get("", "total_minor")?, currency(row)?)))).collect()
+    rows.iter()
+        .map(|row| {
+            Ok((row.try_get("", "order_name")?, Money::new(row.try_get("", "total_minor")?, currency(row)?)))
+        })
+        .collect()
 }
 
 /// How many sales there are, and those whose amounts do not add up.

@@ -9,7 +9,12 @@ use uuid::Uuid;
 use crate::support::{Calls, HOUR, Observer, ago, at, confirmed, line};
 
 fn did(kind: Kind, visitor: &str) -> pb::Behaviour {
-    pb::Behaviour { kind: kind.into(), product: "products/1".into(), visitor: visitor.into(), ..Default::default() }
+    pb::Behaviour {
+        kind: kind.into(),
+        product: "products/1".into(),
+        visitor: visitor.into(),
+        ..Default::default()
+    }
 }
 
 async fn record(mut calls: Calls, behaviours: Vec<pb::Behaviour>) -> Result<(), tonic::Status> {
@@ -72,7 +77,10 @@ async fn behaviour_that_cannot_be_is_refused_whole() {
         assert_eq!(chassis::status::violations(&refused)[0].0, format!("behaviours[1].{field}"), "{bad:?}");
     }
     for count in [0, 51] {
-        assert_eq!(record(observer.anyone(), vec![good.clone(); count]).await.unwrap_err().code(), Code::InvalidArgument);
+        assert_eq!(
+            record(observer.anyone(), vec![good.clone(); count]).await.unwrap_err().code(),
+            Code::InvalidArgument
+        );
     }
     assert_eq!(observer.behaviours_told().await, 0);
 }

@@ -32,7 +32,9 @@ async fn a_profile_shows_what_somebody_bought_and_looked_at() {
     for order in ["orders/1", "orders/2"] {
         observer.announce(order, &confirmed(order, &user, now, vec![line("A", 1, 60_000)])).await;
     }
-    observer.announce("orders/1", &returned("orders/1", "orders/1/returns/1", vec![line("A", 1, 5_000)], 5_000)).await;
+    observer
+        .announce("orders/1", &returned("orders/1", "orders/1/returns/1", vec![line("A", 1, 5_000)], 5_000))
+        .await;
     let profile = observer.profile(&user).await;
     assert_eq!((profile.orders, profile.tags), (2, vec!["returning".into(), "big-spender".into()]));
     assert_eq!(profile.recent_products, ["products/a", "products/b"]);
@@ -63,9 +65,16 @@ async fn profiles_are_for_those_who_may() {
     let observer = Observer::start().await;
     let user = format!("users/{}", Uuid::now_v7());
     let request = pb::GetUserProfileRequest { name: format!("{user}/profile") };
-    assert_eq!(observer.customer(&user).get_user_profile(request).await.unwrap_err().code(), Code::PermissionDenied);
+    assert_eq!(
+        observer.customer(&user).get_user_profile(request).await.unwrap_err().code(),
+        Code::PermissionDenied
+    );
     for name in ["", "users/x/profile", user.as_str(), "guests/1/profile"] {
         let request = pb::GetUserProfileRequest { name: name.into() };
-        assert_eq!(observer.staff().get_user_profile(request).await.unwrap_err().code(), Code::InvalidArgument, "{name}");
+        assert_eq!(
+            observer.staff().get_user_profile(request).await.unwrap_err().code(),
+            Code::InvalidArgument,
+            "{name}"
+        );
     }
 }

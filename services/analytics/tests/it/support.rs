@@ -108,7 +108,8 @@ impl Observer {
     }
 
     pub(crate) async fn report_between(&self, by: GroupBy, start: i64, end: i64) -> Vec<pb::SalesRow> {
-        let request = pb::GetSalesReportRequest { start_time: at(start), end_time: at(end), group_by: by.into() };
+        let request =
+            pb::GetSalesReportRequest { start_time: at(start), end_time: at(end), group_by: by.into() };
         self.staff().get_sales_report(request).await.expect("a report").into_inner().rows
     }
 
@@ -124,19 +125,25 @@ impl Observer {
 
     /// Asserts that the books balance.
     pub(crate) async fn audit(&self) {
-        let checked = self.operator().check_invariants(CheckInvariantsRequest::default()).await.expect("a check");
+        let checked =
+            self.operator().check_invariants(CheckInvariantsRequest::default()).await.expect("a check");
         let findings = checked.into_inner().findings;
-        assert!(!findings.is_empty() && findings.iter().all(|finding| finding.offenders.is_empty()), "{findings:?}");
+        assert!(
+            !findings.is_empty() && findings.iter().all(|finding| finding.offenders.is_empty()),
+            "{findings:?}"
+        );
     }
 
     pub(crate) async fn parked(&self) -> usize {
-        let parked = self.operator().list_parked_messages(ListParkedMessagesRequest::default()).await.expect("a list");
+        let parked =
+            self.operator().list_parked_messages(ListParkedMessagesRequest::default()).await.expect("a list");
         parked.into_inner().parked_messages.len()
     }
 
     /// How many events of behaviour were announced.
     pub(crate) async fn behaviours_told(&self) -> i64 {
-        self.count("SELECT COUNT(*) AS count FROM outbox WHERE kind LIKE '%BehaviourRecorded'", &self.db).await
+        self.count("SELECT COUNT(*) AS count FROM outbox WHERE kind LIKE '%BehaviourRecorded'", &self.db)
+            .await
     }
 }
 
@@ -203,7 +210,13 @@ pub(crate) fn cancelled(order: &str, total: i64) -> OrderCancelled {
 }
 
 pub(crate) fn returned(order: &str, name: &str, lines: Vec<EventLine>, refund: i64) -> OrderReturned {
-    OrderReturned { order: order.into(), r#return: name.into(), lines, refund: gbp(refund), ..Default::default() }
+    OrderReturned {
+        order: order.into(),
+        r#return: name.into(),
+        lines,
+        refund: gbp(refund),
+        ..Default::default()
+    }
 }
 
 /// An amount in minor units of a currency with two decimals.

@@ -86,7 +86,11 @@ fn jpeg(content: &[u8]) -> Option<Header> {
             0x01 | 0xd0..=0xd7 => rest = after,
             // Start of frame, of every kind of coding; C4, C8 and CC are tables.
             0xc0..=0xc3 | 0xc5..=0xc7 | 0xc9..=0xcb | 0xcd..=0xcf => {
-                return Some(Header { content_type: "image/jpeg", height: be16(after, 3)?, width: be16(after, 5)? });
+                return Some(Header {
+                    content_type: "image/jpeg",
+                    height: be16(after, 3)?,
+                    width: be16(after, 5)?,
+                });
             }
             0xd8..=0xda => return None,
             _ => rest = after.get(usize::try_from(be16(after, 0)?.max(2)).ok()?..)?,
@@ -136,14 +140,21 @@ mod tests {
     use super::*;
 
     fn png(width: u32, height: u32) -> Vec<u8> {
-        [b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR", &width.to_be_bytes()[..], &height.to_be_bytes()[..], b"\x08\x06\0\0\0"].concat()
+        [
+            b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR",
+            &width.to_be_bytes()[..],
+            &height.to_be_bytes()[..],
+            b"\x08\x06\0\0\0",
+        ]
+        .concat()
     }
 
     #[test]
     fn pictures_are_known_by_their_bytes() {
         let jpeg = b"\xff\xd8\xff\xe0\0\x04ab\xff\xff\xc2\0\x0b\x08\0\x20\0\x10\x01".to_vec();
         let lossy = [&b"RIFF\0\0\0\0WEBPVP8 \0\0\0\0\0\0\0\x9d\x01\x2a\x10\0\x20\0"[..]].concat();
-        let lossless = [&b"RIFF\0\0\0\0WEBPVP8L\0\0\0\0\x2f"[..], &(15_u32 | 31 << 14).to_le_bytes()].concat();
+        let lossless =
+            [&b"RIFF\0\0\0\0WEBPVP8L\0\0\0\0\x2f"[..], &(15_u32 | 31 << 14).to_le_bytes()].concat();
         let extended = b"RIFF\0\0\0\0WEBPVP8X\0\0\0\0\0\0\0\0\x0f\0\0\x1f\0\0".to_vec();
         for (content, content_type) in [
             (png(16, 32), "image/png"),

@@ -17,8 +17,8 @@ pub(crate) struct Price {
     pub(crate) effective_time: Timestamp,
     pub(crate) actor: String,
     pub(crate) create_time: Timestamp,
-    /// When the variant took it over; nothing as long as it is to come.
-    pub(crate) apply_time: Option<Timestamp>,
+    /// Which of the variant's prices it became; nothing as long as it is to come.
+    pub(crate) version: Option<i64>,
 }
 
 impl Price {
@@ -31,9 +31,15 @@ impl Price {
         now: Timestamp,
     ) -> Result<Price, Fault> {
         check("price.amount", amount)?;
-        let effective_time = from.unwrap_or(now).max(now);
-        let apply_time = (effective_time == now).then_some(now);
-        Ok(Price { id: Id::new(), variant, amount, effective_time, actor: actor.into(), create_time: now, apply_time })
+        Ok(Price {
+            id: Id::new(),
+            variant,
+            amount,
+            effective_time: from.unwrap_or(now).max(now),
+            actor: actor.into(),
+            create_time: now,
+            version: None,
+        })
     }
 }
 
@@ -42,7 +48,10 @@ pub(crate) fn check(field: &str, amount: Money) -> Result<(), Fault> {
     match amount.minor {
         0..=PRICE_MINOR_MAX => Ok(()),
         i64::MIN..=-1 => Err(Fault::new(field, "must not be negative")),
-        _ => Err(Fault::new(field, format!("must be at most {}", Money::new(PRICE_MINOR_MAX, amount.currency)))),
+        _ => Err(Fault::new(
+            field,
+            format!("must be at most {}", Money::new(PRICE_MINOR_MAX, amount.currency)),
+        )),
     }
 }
 
@@ -54,11 +63,10 @@ mod tests {
     fn a_price_of_the_past_holds_from_now_on() {
         let (now, money) = (Timestamp::from_micros(100), Money::new(5, "GBP".parse().unwrap()));
         let set = |from| Price::set(Id::new(), money, from, "users/1", now).unwrap();
-        for from in [None, Some(Timestamp::from_micros(1)), Some(now)] {
-            assert_eq!((set(from).effective_time, set(from).apply_time), (now, Some(now)));
+        for (from, wanted) in [(None, 100), (Some(1), 100), (Some(100), 100), (Some(101), 101)] {
+            let price = set(from.map(Timestamp::from_micros));
+            assert_eq!((price.effective_time.micros(), price.version), (wanted, None));
         }
-        let later = set(Some(Timestamp::from_micros(101)));
-        assert_eq!((later.effective_time.micros(), later.apply_time), (101, None));
     }
 
     #[test]

@@ -103,7 +103,8 @@ impl NewProduct {
         let mut skus = BTreeSet::new();
         let mut variants = Vec::with_capacity(self.variants.len());
         for (index, new) in self.variants.into_iter().enumerate() {
-            let inside = |fault: Fault| Fault { field: format!("variants[{index}].{}", fault.field), ..fault };
+            let inside =
+                |fault: Fault| Fault { field: format!("variants[{index}].{}", fault.field), ..fault };
             let variant = new.make(id, &self.options, now).map_err(inside)?;
             if !skus.insert(variant.sku.clone()) {
                 return Err(inside(Fault::new("sku", "must not be the same as another variant's")));
@@ -160,6 +161,14 @@ impl Product {
         }
     }
 
+    /// The product with one of its variants as it is now.
+    pub(crate) fn with(mut self, variant: Variant) -> Product {
+        if let Some(place) = self.variants.iter_mut().find(|other| other.id == variant.id) {
+            *place = variant;
+        }
+        self
+    }
+
     /// One of its variants, as it is offered.
     pub(crate) fn offer(&self, variant: Variant) -> Offer {
         Offer {
@@ -191,7 +200,10 @@ fn check_attributes(field: &str, attributes: &[Attribute]) -> Result<(), Fault> 
         return Err(Fault::new(field, "must not hold a fact twice"));
     }
     // The separator of names and values in the search index, and what nobody can see, have no place in facts.
-    if attributes.iter().any(|attribute| attribute.name.chars().chain(attribute.value.chars()).any(char::is_control)) {
+    if attributes
+        .iter()
+        .any(|attribute| attribute.name.chars().chain(attribute.value.chars()).any(char::is_control))
+    {
         return Err(Fault::new(field, "must not hold control characters"));
     }
     Ok(())

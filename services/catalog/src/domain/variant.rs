@@ -91,9 +91,17 @@ pub(crate) struct Change {
 
 impl NewVariant {
     /// The variant, as one of a product with these options.
-    pub(crate) fn make(self, product: Id<Product>, options: &[Choice], now: Timestamp) -> Result<Variant, Fault> {
+    pub(crate) fn make(
+        self,
+        product: Id<Product>,
+        options: &[Choice],
+        now: Timestamp,
+    ) -> Result<Variant, Fault> {
         if self.sku.chars().any(char::is_control) || self.sku.trim() != self.sku || self.sku.is_empty() {
-            return Err(Fault::new("sku", "must not be blank, begin or end with a space, or hold control characters"));
+            return Err(Fault::new(
+                "sku",
+                "must not be blank, begin or end with a space, or hold control characters",
+            ));
         }
         price::check("price", self.price)?;
         let variant = Variant {
@@ -122,7 +130,12 @@ impl Variant {
     }
 
     /// The variant with a change, as one of a product with these options.
-    pub(crate) fn changed(mut self, change: Change, options: &[Choice], now: Timestamp) -> Result<Variant, Fault> {
+    pub(crate) fn changed(
+        mut self,
+        change: Change,
+        options: &[Choice],
+        now: Timestamp,
+    ) -> Result<Variant, Fault> {
         let Change { title, option_values, compare_at, state, weight_grams } = change;
         if let Some(values) = option_values {
             self.option_values = values;
@@ -152,7 +165,11 @@ impl Variant {
     pub(crate) fn check_options(&self, options: &[Choice]) -> Result<(), Fault> {
         let fits = self.option_values.len() == options.len()
             && options.iter().zip(&self.option_values).all(|(option, value)| option.values.contains(value));
-        if fits { Ok(()) } else { Err(Fault::new("option_values", "must hold one of its values for each option of the product")) }
+        if fits {
+            Ok(())
+        } else {
+            Err(Fault::new("option_values", "must hold one of its values for each option of the product"))
+        }
     }
 
     fn check_compare_at(&self) -> Result<(), Fault> {
@@ -204,7 +221,9 @@ mod tests {
     fn a_name_is_read_in_one_spelling_only() {
         let name = Name { product: Id::new(), variant: Id::new() };
         assert_eq!(Name::parse(&name.to_string()), Some(name));
-        for wrong in [name.to_string().to_uppercase(), format!("{name}/"), name.product.name(), "a/variants/b".into()] {
+        for wrong in
+            [name.to_string().to_uppercase(), format!("{name}/"), name.product.name(), "a/variants/b".into()]
+        {
             assert_eq!(Name::parse(&wrong), None, "{wrong}");
         }
     }

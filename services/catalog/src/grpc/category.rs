@@ -10,7 +10,10 @@ use crate::Service;
 use crate::error::Error;
 use crate::{service, store};
 
-pub(super) async fn create(this: &Service, request: Request<pb::CreateCategoryRequest>) -> Result<pb::Category, Status> {
+pub(super) async fn create(
+    this: &Service,
+    request: Request<pb::CreateCategoryRequest>,
+) -> Result<pb::Category, Status> {
     let (caller, request) = caller::of(request)?;
     let key = Key::of(&caller, "CreateCategory", &request.request_id, &request);
     let pb::Category { title, parent, position, .. } = chassis::wire::required("category", request.category)?;
@@ -21,7 +24,10 @@ pub(super) async fn create(this: &Service, request: Request<pb::CreateCategoryRe
     .await
 }
 
-pub(super) async fn get(this: &Service, request: Request<pb::GetCategoryRequest>) -> Result<pb::Category, Status> {
+pub(super) async fn get(
+    this: &Service,
+    request: Request<pb::GetCategoryRequest>,
+) -> Result<pb::Category, Status> {
     let (_, request) = caller::of(request)?;
     let id = wire::category_id("name", &request.name)?;
     let found = store::category::find(this.db.reader(), id).await.map_err(Error::from)?;
@@ -43,12 +49,20 @@ pub(super) async fn list(
         None => None,
     };
     let after = page.after.as_ref().and_then(|keys| store::category::Place::parse(keys));
-    let categories = store::category::list(db, below.as_ref(), &page, after.as_ref()).await.map_err(Error::from)?;
-    let (categories, next_page_token) = page.cut(categories, |category| store::category::Place::of(category).keys());
-    Ok(pb::ListCategoriesResponse { categories: categories.into_iter().map(Into::into).collect(), next_page_token })
+    let categories =
+        store::category::list(db, below.as_ref(), &page, after.as_ref()).await.map_err(Error::from)?;
+    let (categories, next_page_token) =
+        page.cut(categories, |category| store::category::Place::of(category).keys());
+    Ok(pb::ListCategoriesResponse {
+        categories: categories.into_iter().map(Into::into).collect(),
+        next_page_token,
+    })
 }
 
-pub(super) async fn update(this: &Service, request: Request<pb::UpdateCategoryRequest>) -> Result<pb::Category, Status> {
+pub(super) async fn update(
+    this: &Service,
+    request: Request<pb::UpdateCategoryRequest>,
+) -> Result<pb::Category, Status> {
     let (caller, request) = caller::of(request)?;
     let key = Key::of(&caller, "UpdateCategory", &request.request_id, &request);
     let category = chassis::wire::required("category", request.category)?;
@@ -60,12 +74,16 @@ pub(super) async fn update(this: &Service, request: Request<pb::UpdateCategoryRe
     .await
 }
 
-pub(super) async fn relocate(this: &Service, request: Request<pb::MoveCategoryRequest>) -> Result<pb::Category, Status> {
+pub(super) async fn relocate(
+    this: &Service,
+    request: Request<pb::MoveCategoryRequest>,
+) -> Result<pb::Category, Status> {
     let (caller, request) = caller::of(request)?;
     let key = Key::of(&caller, "MoveCategory", &request.request_id, &request);
     let id = wire::category_id("name", &request.name)?;
     let parent = wire::optional_category("parent", &request.parent)?;
-    once(&this.db, key, async |tx| service::category::relocate(tx, id, parent).await.map(pb::Category::from)).await
+    once(&this.db, key, async |tx| service::category::relocate(tx, id, parent).await.map(pb::Category::from))
+        .await
 }
 
 pub(super) async fn delete(

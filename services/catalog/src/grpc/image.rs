@@ -14,7 +14,10 @@ use crate::domain::{Fault, Image};
 use crate::error::Error;
 use crate::{service, store};
 
-pub(super) async fn upload(this: &Service, request: Request<pb::UploadImageRequest>) -> Result<pb::Image, Status> {
+pub(super) async fn upload(
+    this: &Service,
+    request: Request<pb::UploadImageRequest>,
+) -> Result<pb::Image, Status> {
     let (caller, request) = caller::of(request)?;
     let key = Key::of(&caller, "UploadImage", &request.request_id, &request);
     let product = wire::product_id("parent", &request.parent)?;
@@ -27,12 +30,14 @@ pub(super) async fn upload(this: &Service, request: Request<pb::UploadImageReque
         id,
         product,
         content_type: header.content_type.into(),
-        size_bytes: i64::try_from(request.content.len()).map_err(|_| Error::from(Fault::new("content", "is too large")))?,
+        size_bytes: i64::try_from(request.content.len())
+            .map_err(|_| Error::from(Fault::new("content", "is too large")))?,
         alt_text: request.alt_text,
         create_time: Timestamp::now(),
     };
     this.media.put(Name { product, image: id }, request.content.into()).await.map_err(Error::from)?;
-    let added = once(&this.db, key, async |tx| service::image::add(tx, image).await.map(pb::Image::from)).await?;
+    let added =
+        once(&this.db, key, async |tx| service::image::add(tx, image).await.map(pb::Image::from)).await?;
     this.views.forget_all_of(product).await;
     Ok(added)
 }
@@ -43,11 +48,15 @@ fn image_id(caller: &str, request: &pb::UploadImageRequest) -> Id<Image> {
         return Id::new();
     }
     let request_id = request.request_id.to_ascii_lowercase();
-    let said = [caller.as_bytes(), request_id.as_bytes(), request.parent.as_bytes(), &request.content].join(&0);
+    let said =
+        [caller.as_bytes(), request_id.as_bytes(), request.parent.as_bytes(), &request.content].join(&0);
     Uuid::new_v5(&Uuid::NAMESPACE_OID, &said).into()
 }
 
-pub(super) async fn get(this: &Service, request: Request<pb::GetImageRequest>) -> Result<pb::GetImageResponse, Status> {
+pub(super) async fn get(
+    this: &Service,
+    request: Request<pb::GetImageRequest>,
+) -> Result<pb::GetImageResponse, Status> {
     let (_, request) = caller::of(request)?;
     let name = wire::image_name("name", &request.name)?;
     let found = store::image::find(this.db.reader(), name).await.map_err(Error::from)?;

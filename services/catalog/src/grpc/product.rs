@@ -13,7 +13,10 @@ use crate::domain::product::State;
 use crate::error::Error;
 use crate::{service, store};
 
-pub(super) async fn get(this: &Service, request: Request<pb::GetProductRequest>) -> Result<pb::Product, Status> {
+pub(super) async fn get(
+    this: &Service,
+    request: Request<pb::GetProductRequest>,
+) -> Result<pb::Product, Status> {
     let (caller, request) = caller::of(request)?;
     let id = wire::product_id("name", &request.name)?;
     let found = this.views.product(id).await.map_err(|error| chassis::status::internal(error.as_ref()))?;
@@ -42,17 +45,27 @@ pub(super) async fn list(
         }
         None => None,
     };
-    let products = store::product::list(db, below.as_ref(), unlisted, &page, after).await.map_err(Error::from)?;
-    let (products, next_page_token) = page.cut(products, |product| vec![product.id.to_string()]);
-    Ok(pb::ListProductsResponse { products: products.into_iter().map(Into::into).collect(), next_page_token })
+    let products =
+        store::product::list(db, below.as_ref(), unlisted, &page, after).await.map_err(Error::from)?;
+    let (products, mut next_page_token) = page.cut(products, |product| vec![product.id.to_string()]);
+    let ids: Vec<_> = products.iter().map(|product| product.id).collect();
+    let products = wire::fitting(products);
+    if products.len() < ids.len() {
+        next_page_token = page.token(&[ids[products.len() - 1].to_string()]);
+    }
+    Ok(pb::ListProductsResponse { products, next_page_token })
 }
 
-pub(super) async fn create(this: &Service, request: Request<pb::CreateProductRequest>) -> Result<pb::Product, Status> {
+pub(super) async fn create(
+    this: &Service,
+    request: Request<pb::CreateProductRequest>,
+) -> Result<pb::Product, Status> {
     let (caller, request) = caller::of(request)?;
     let key = Key::of(&caller, "CreateProduct", &request.request_id, &request);
     let new = wire::new_product(request)?;
     let actor = caller.key();
-    once(&this.db, key, async |tx| service::product::create(tx, &actor, new).await.map(pb::Product::from)).await
+    once(&this.db, key, async |tx| service::product::create(tx, &actor, new).await.map(pb::Product::from))
+        .await
 }
 
 pub(super) async fn batch_create(
@@ -77,7 +90,10 @@ pub(super) async fn batch_create(
     .await
 }
 
-pub(super) async fn update(this: &Service, request: Request<pb::UpdateProductRequest>) -> Result<pb::Product, Status> {
+pub(super) async fn update(
+    this: &Service,
+    request: Request<pb::UpdateProductRequest>,
+) -> Result<pb::Product, Status> {
     let (caller, request) = caller::of(request)?;
     let key = Key::of(&caller, "UpdateProduct", &request.request_id, &request);
     let product = chassis::wire::required("product", request.product)?;

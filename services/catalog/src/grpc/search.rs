@@ -28,15 +28,17 @@ pub(super) async fn search(
     let found = tokio::task::spawn_blocking(move || index.search(&query)).await;
     let found = found.map_err(|error| tantivy::TantivyError::InternalError(error.to_string()));
     let found = found.flatten().map_err(Error::from)?;
-    let next = offset + size;
-    let next_page_token =
-        if next < found.total.min(DEPTH_MAX) { page.token(&[next.to_string()]) } else { String::new() };
     let products = store::product::find_all(this.db.reader(), &found.products).await.map_err(Error::from)?;
     // The index may be a moment behind: what was taken off sale meanwhile is not shown.
-    let products = products.into_iter().filter(|product| product.state == State::Active);
+    let shown: Vec<_> = products.into_iter().filter(|product| product.state == State::Active).collect();
+    let ids: Vec<_> = shown.iter().map(|product| product.id).collect();
+    let products = wire::fitting(shown);
+    let left_out = ids.get(products.len()).and_then(|id| found.products.iter().position(|found| found == id));
+    let next = offset + left_out.unwrap_or(size);
+    let more = next < found.total.min(DEPTH_MAX);
     Ok(pb::SearchProductsResponse {
-        products: products.map(Into::into).collect(),
-        next_page_token,
+        products,
+        next_page_token: if more { page.token(&[next.to_string()]) } else { String::new() },
         total_size: i64::try_from(found.total).unwrap_or(i64::MAX),
         facets: found.facets.into_iter().map(Into::into).collect(),
     })
@@ -71,7 +73,10 @@ fn scope(request: &pb::SearchProductsRequest) -> String {
 
 impl From<Facet> for pb::Facet {
     fn from(facet: Facet) -> Self {
-        let value = |(value, count): (String, u64)| pb::FacetValue { value, count: i64::try_from(count).unwrap_or(i64::MAX) };
+        let value = |(value, count): (String, u64)| pb::FacetValue {
+            value,
+            count: i64::try_from(count).unwrap_or(i64::MAX),
+        };
         pb::Facet { name: facet.name, values: facet.values.into_iter().map(value).collect() }
     }
 }

@@ -13,7 +13,10 @@ use crate::domain::variant::{Name, Offer};
 use crate::error::Error;
 use crate::{service, store};
 
-pub(super) async fn create(this: &Service, request: Request<pb::CreateVariantRequest>) -> Result<pb::Variant, Status> {
+pub(super) async fn create(
+    this: &Service,
+    request: Request<pb::CreateVariantRequest>,
+) -> Result<pb::Variant, Status> {
     let (caller, request) = caller::of(request)?;
     let key = Key::of(&caller, "CreateVariant", &request.request_id, &request);
     let parent = wire::product_id("parent", &request.parent)?;
@@ -27,7 +30,10 @@ pub(super) async fn create(this: &Service, request: Request<pb::CreateVariantReq
     Ok(created)
 }
 
-pub(super) async fn get(this: &Service, request: Request<pb::GetVariantRequest>) -> Result<pb::Variant, Status> {
+pub(super) async fn get(
+    this: &Service,
+    request: Request<pb::GetVariantRequest>,
+) -> Result<pb::Variant, Status> {
     let (caller, request) = caller::of(request)?;
     let name = wire::variant_name("name", &request.name)?;
     let found = this.views.offers(&[name.variant], &[]).await;
@@ -36,14 +42,19 @@ pub(super) async fn get(this: &Service, request: Request<pb::GetVariantRequest>)
     Ok(shown.ok_or(Error::VariantNotFound(request.name))?.into())
 }
 
-pub(super) async fn update(this: &Service, request: Request<pb::UpdateVariantRequest>) -> Result<pb::Variant, Status> {
+pub(super) async fn update(
+    this: &Service,
+    request: Request<pb::UpdateVariantRequest>,
+) -> Result<pb::Variant, Status> {
     let (caller, request) = caller::of(request)?;
     let key = Key::of(&caller, "UpdateVariant", &request.request_id, &request);
     let variant = chassis::wire::required("variant", request.variant)?;
     let name = wire::variant_name("variant.name", &variant.name)?;
     let change = wire::variant_change(variant, request.update_mask.as_ref())?;
-    let updated =
-        once(&this.db, key, async |tx| service::variant::update(tx, name, change).await.map(pb::Variant::from)).await?;
+    let updated = once(&this.db, key, async |tx| {
+        service::variant::update(tx, name, change).await.map(pb::Variant::from)
+    })
+    .await?;
     this.views.forget_variant(name, &updated.sku).await;
     Ok(updated)
 }
@@ -78,8 +89,11 @@ pub(super) async fn batch_get(
         this.views.offers(&ids, &skus).await.map_err(|error| chassis::status::internal(error.as_ref()))?
     };
     let mut seen = BTreeSet::new();
-    let asked = |offer: &Offer| names.contains(&offer.variant.name()) || skus.contains(&offer.variant.sku.as_str());
-    let shown = found.into_iter().filter(|offer| is_shown(&caller, offer) && asked(offer) && seen.insert(offer.variant.id));
+    let asked =
+        |offer: &Offer| names.contains(&offer.variant.name()) || skus.contains(&offer.variant.sku.as_str());
+    let shown = found
+        .into_iter()
+        .filter(|offer| is_shown(&caller, offer) && asked(offer) && seen.insert(offer.variant.id));
     Ok(pb::BatchGetVariantsResponse { variants: shown.map(Into::into).collect() })
 }
 

@@ -4,6 +4,7 @@ use chassis::money::Money;
 use chassis::wire;
 use contract::catalog::v1 as pb;
 use contract::validate::Input;
+use prost::Message;
 use prost_types::FieldMask;
 use tonic::Status;
 
@@ -11,6 +12,9 @@ use crate::domain::product::{self, Attribute, Choice, Kind, NewProduct};
 use crate::domain::variant::{self, NewVariant, Offer};
 use crate::domain::{Category, Fault, Image, Price, Product, image, price};
 use crate::error::Error;
+
+/// Clients take answers of four MiB unless they say otherwise.
+const ANSWER_BYTES_MAX: usize = 3 * 1024 * 1024;
 
 pub(super) fn product_id(field: &str, name: &str) -> Result<Id<Product>, Status> {
     wire::name(field, name)
@@ -81,7 +85,10 @@ pub(super) fn new_variant(path: &str, variant: pb::Variant) -> Result<NewVariant
     })
 }
 
-pub(super) fn product_change(product: pb::Product, mask: Option<&FieldMask>) -> Result<product::Change, Status> {
+pub(super) fn product_change(
+    product: pb::Product,
+    mask: Option<&FieldMask>,
+) -> Result<product::Change, Status> {
     const FIELDS: [&str; 6] = ["title", "description", "state", "categories", "options", "attributes"];
     let fields = changed(mask, &FIELDS, |field| match field {
         "title" => !product.title.is_empty(),
@@ -100,7 +107,8 @@ pub(super) fn product_change(product: pb::Product, mask: Option<&FieldMask>) -> 
         pb::product::State::Active => product::State::Active,
         pb::product::State::Archived => product::State::Archived,
     };
-    let categories = changes("categories").then(|| categories("product.categories", &product.categories)).transpose();
+    let categories =
+        changes("categories").then(|| categories("product.categories", &product.categories)).transpose();
     Ok(product::Change {
         state: changes("state").then_some(state),
         categories: categories.map_err(Error::from)?,
@@ -111,7 +119,10 @@ pub(super) fn product_change(product: pb::Product, mask: Option<&FieldMask>) -> 
     })
 }
 
-pub(super) fn variant_change(variant: pb::Variant, mask: Option<&FieldMask>) -> Result<variant::Change, Status> {
+pub(super) fn variant_change(
+    variant: pb::Variant,
+    mask: Option<&FieldMask>,
+) -> Result<variant::Change, Status> {
     const FIELDS: [&str; 5] = ["title", "option_values", "compare_at_price", "state", "weight_grams"];
     let fields = changed(mask, &FIELDS, |field| match field {
         "title" => !variant.title.is_empty(),
@@ -162,7 +173,9 @@ fn changed(
 }
 
 fn categories(field: &str, names: &[String]) -> Result<Vec<Id<Category>>, Fault> {
-    let id = |name: &String| Id::parse_name(name).ok_or_else(|| Fault::new(field, "must be names like categories/{uuid}"));
+    let id = |name: &String| {
+        Id::parse_name(name).ok_or_else(|| Fault::new(field, "must be names like categories/{uuid}"))
+    };
     names.iter().map(id).collect()
 }
 
@@ -234,7 +247,11 @@ impl From<Product> for pb::Product {
             }
             .into(),
             categories: product.categories.iter().map(|category| category.name()).collect(),
-            options: product.options.into_iter().map(|option| pb::Option { name: option.name, values: option.values }).collect(),
+            options: product
+                .options
+                .into_iter()
+                .map(|option| pb::Option { name: option.name, values: option.values })
+                .collect(),
             attributes: product.attributes.into_iter().map(pb::Attribute::from).collect(),
             variants,
             images: product.images.iter().map(image).collect(),
@@ -300,6 +317,20 @@ impl From<Image> for pb::Image {
             alt_text: image.alt_text,
         }
     }
+}
+
+/// As many of a page's products as an answer may hold; one at least. What is left out comes on the next page.
+pub(super) fn fitting(products: impl IntoIterator<Item = Product>) -> Vec<pb::Product> {
+    let mut bytes = 0;
+    let mut fitting = Vec::new();
+    for product in products.into_iter().map(pb::Product::from) {
+        bytes += product.encoded_len();
+        if bytes > ANSWER_BYTES_MAX && !fitting.is_empty() {
+            break;
+        }
+        fitting.push(product);
+    }
+    fitting
 }
 
 /// A price, under the variant it is of.

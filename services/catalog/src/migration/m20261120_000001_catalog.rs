@@ -75,9 +75,10 @@ const STATEMENTS: &[&str] = &[
         effective_time BIGINT NOT NULL,
         actor TEXT NOT NULL,
         create_time BIGINT NOT NULL,
-        apply_time BIGINT)",
+        version BIGINT,
+        UNIQUE (variant, version))",
     "CREATE INDEX prices_variant ON prices (variant, id)",
-    "CREATE INDEX prices_due ON prices (effective_time) WHERE apply_time IS NULL",
+    "CREATE INDEX prices_due ON prices (effective_time) WHERE version IS NULL",
     "CREATE TABLE images (
         id UUID NOT NULL PRIMARY KEY,
         product UUID NOT NULL REFERENCES products (id) ON DELETE CASCADE,

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use chassis::id::Id;
 use tantivy::TantivyDocument;
 use tantivy::schema::{
-    FAST, Field, INDEXED, IndexRecordOption, STORED, STRING, Schema, SchemaBuilder, TextFieldIndexing, TextOptions,
+    FAST, Field, INDEXED, IndexRecordOption, STORED, STRING, Schema, SchemaBuilder, TextFieldIndexing,
+    TextOptions,
 };
 
 use super::words;
@@ -36,7 +37,8 @@ pub(super) struct Fields {
 
 impl Fields {
     pub(super) fn new() -> Fields {
-        let words = TextFieldIndexing::default().set_tokenizer(WORDS).set_index_option(IndexRecordOption::WithFreqs);
+        let words =
+            TextFieldIndexing::default().set_tokenizer(WORDS).set_index_option(IndexRecordOption::WithFreqs);
         let words = TextOptions::default().set_indexing_options(words);
         let counted = STRING.set_fast("raw");
         let mut schema: SchemaBuilder = Schema::builder();
@@ -98,7 +100,9 @@ impl Fields {
     /// The span of its prices in the currency of its first variant. Without one it comes last in either order.
     fn add_prices(&self, document: &mut TantivyDocument, product: &Product) {
         let currency = product.on_sale().next().map(|variant| variant.price.currency);
-        let prices = || product.on_sale().map(|variant| variant.price).filter(|price| Some(price.currency) == currency);
+        let prices = || {
+            product.on_sale().map(|variant| variant.price).filter(|price| Some(price.currency) == currency)
+        };
         let prices = || prices().map(|price| price.minor);
         document.add_i64(self.price_low, prices().min().unwrap_or(i64::MAX));
         document.add_i64(self.price_high, prices().max().unwrap_or(-1));

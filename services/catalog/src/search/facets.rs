@@ -36,8 +36,10 @@ struct Bucket {
 /// What counts.
 pub(super) fn collector() -> Result<AggregationCollector, TantivyError> {
     let terms = |field: &str, size: usize| json!({ "terms": { "field": field, "size": size, "segment_size": FACTS_MAX } });
-    let asked = json!({ "category": terms("category", CATEGORIES_MAX), "attribute": terms("attribute", FACTS_MAX) });
-    let asked: Aggregations = serde_json::from_value(asked).map_err(|error| TantivyError::InternalError(error.to_string()))?;
+    let asked =
+        json!({ "category": terms("category", CATEGORIES_MAX), "attribute": terms("attribute", FACTS_MAX) });
+    let asked: Aggregations =
+        serde_json::from_value(asked).map_err(|error| TantivyError::InternalError(error.to_string()))?;
     Ok(AggregationCollector::from_aggs(asked, AggContextParams::default()))
 }
 
@@ -46,7 +48,8 @@ pub(super) fn read(results: AggregationResults) -> Result<Vec<Facet>, TantivyErr
     let counted = serde_json::to_value(results).and_then(serde_json::from_value::<Counted>);
     let counted = counted.map_err(|error| TantivyError::InternalError(error.to_string()))?;
     let mut facets = Vec::new();
-    let categories = counted.category.buckets.into_iter().map(|bucket| (bucket.key, bucket.doc_count)).collect();
+    let categories =
+        counted.category.buckets.into_iter().map(|bucket| (bucket.key, bucket.doc_count)).collect();
     facets.push(facet("category".into(), categories, CATEGORIES_MAX));
     let mut facts: BTreeMap<String, Vec<(String, u64)>> = BTreeMap::new();
     for bucket in counted.attribute.buckets {

@@ -69,8 +69,10 @@ impl Feed {
     async fn take_in(&self, changed: &[Cursor], cursor: Cursor) -> Result<(), Error> {
         let ids: Vec<Id<Product>> = changed.iter().map(|change| change.product).collect();
         let products = store::product::find_all(self.db.writer(), &ids).await?;
-        let categories: Vec<_> = products.iter().flat_map(|product| product.categories.iter().copied()).collect();
-        let paths: BTreeMap<_, _> = store::feed::paths(self.db.writer(), &categories).await?.into_iter().collect();
+        let categories: Vec<_> =
+            products.iter().flat_map(|product| product.categories.iter().copied()).collect();
+        let paths: BTreeMap<_, _> =
+            store::feed::paths(self.db.writer(), &categories).await?.into_iter().collect();
         let index = self.index.clone();
         let applied = tokio::task::spawn_blocking(move || index.apply(&products, &paths, cursor)).await;
         applied.map_err(|error| tantivy::TantivyError::InternalError(error.to_string()))??;

@@ -11,8 +11,8 @@ use tantivy::indexer::IndexWriterOptions;
 use tantivy::query::Query as Clause;
 use tantivy::schema::Value;
 use tantivy::{
-    DocAddress, IndexReader, IndexWriter, Order as Direction, ReloadPolicy, Searcher, TantivyDocument, TantivyError,
-    Term,
+    DocAddress, IndexReader, IndexWriter, Order as Direction, ReloadPolicy, Searcher, TantivyDocument,
+    TantivyError, Term,
 };
 use uuid::Uuid;
 
@@ -99,8 +99,10 @@ impl Index {
                 writer.add_document(document)?;
             }
         }
-        let mark = Mark { generation: self.inner.generation, seq: cursor.seq, product: cursor.product.uuid() };
-        let mark = serde_json::to_string(&mark).map_err(|error| TantivyError::InternalError(error.to_string()))?;
+        let mark =
+            Mark { generation: self.inner.generation, seq: cursor.seq, product: cursor.product.uuid() };
+        let mark =
+            serde_json::to_string(&mark).map_err(|error| TantivyError::InternalError(error.to_string()))?;
         let mut commit = writer.prepare_commit()?;
         commit.set_payload(&mark);
         commit.commit()?;
@@ -122,15 +124,19 @@ impl Index {
         let by_words = !query.words.trim().is_empty();
         match query.order {
             Order::Relevance if by_words => self.collect(&searcher, &*clause, top.order_by_score()),
-            Order::Relevance | Order::Newest => {
-                self.collect(&searcher, &*clause, top.order_by_fast_field::<i64>("create_time", Direction::Desc))
-            }
+            Order::Relevance | Order::Newest => self.collect(
+                &searcher,
+                &*clause,
+                top.order_by_fast_field::<i64>("create_time", Direction::Desc),
+            ),
             Order::PriceAscending => {
                 self.collect(&searcher, &*clause, top.order_by_fast_field::<i64>("price_low", Direction::Asc))
             }
-            Order::PriceDescending => {
-                self.collect(&searcher, &*clause, top.order_by_fast_field::<i64>("price_high", Direction::Desc))
-            }
+            Order::PriceDescending => self.collect(
+                &searcher,
+                &*clause,
+                top.order_by_fast_field::<i64>("price_high", Direction::Desc),
+            ),
         }
     }
 
@@ -141,13 +147,15 @@ impl Index {
         top: impl Collector<Fruit = Vec<(K, DocAddress)>>,
     ) -> Result<Found, TantivyError> {
         let mut all = MultiCollector::new();
-        let (top, count, facets) = (all.add_collector(top), all.add_collector(Count), all.add_collector(facets::collector()?));
+        let (top, count, facets) =
+            (all.add_collector(top), all.add_collector(Count), all.add_collector(facets::collector()?));
         let mut fruits = searcher.search(clause, &all)?;
         let facets = facets::read(facets.extract(&mut fruits))?;
         let mut products = Vec::new();
         for (_, address) in top.extract(&mut fruits) {
             let document: TantivyDocument = searcher.doc(address)?;
-            let id: Option<Id<Product>> = document.get_first(self.inner.fields.id).and_then(|value| value.as_str()?.parse().ok());
+            let id: Option<Id<Product>> =
+                document.get_first(self.inner.fields.id).and_then(|value| value.as_str()?.parse().ok());
             products.extend(id);
         }
         Ok(Found { products, total: count.extract(&mut fruits), facets })

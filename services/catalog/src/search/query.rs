@@ -28,7 +28,8 @@ type Clauses = Vec<(Occur, Box<dyn Clause>)>;
 /// Every word must be found somewhere, and every filter must hold.
 pub(super) fn build(fields: &Fields, query: &Query) -> Box<dyn Clause> {
     let mut clauses: Clauses = vec![(Occur::Must, said(fields, &query.words))];
-    let mut filter = |clause: Box<dyn Clause>| clauses.push((Occur::Must, Box::new(ConstScoreQuery::new(clause, 0.0))));
+    let mut filter =
+        |clause: Box<dyn Clause>| clauses.push((Occur::Must, Box::new(ConstScoreQuery::new(clause, 0.0))));
     if let Some(category) = query.category {
         filter(exact(fields.category, &category.name()));
     }

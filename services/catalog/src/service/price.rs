@@ -5,9 +5,9 @@ use chassis::time::Timestamp;
 use contract::catalog::v1 as pb;
 use sea_orm::{DatabaseTransaction, DbErr};
 
-use super::{load_locked, tell};
-use crate::domain::Price;
+use super::{load_variant, tell};
 use crate::domain::variant::Name;
+use crate::domain::{Price, Product, Variant};
 use crate::error::Error;
 use crate::store;
 
@@ -19,39 +19,34 @@ pub(crate) async fn set(
     amount: Money,
     from: Option<Timestamp>,
 ) -> Result<Price, Error> {
+    let (product, variant) = load_variant(tx, name).await?;
     let now = Timestamp::now();
-    if store::variant::find(tx, name).await?.is_none() {
-        return Err(Error::VariantNotFound(name.to_string()));
+    let mut price = Price::set(name.variant, amount, from, actor, now)?;
+    if price.effective_time <= now {
+        let variant = variant.priced(amount, now);
+        price.version = Some(variant.price_version);
+        reprice(tx, product, variant).await?;
     }
-    let price = Price::set(name.variant, amount, from, actor, now)?;
     store::price::insert(tx, &price).await?;
-    if price.apply_time.is_some() {
-        reprice(tx, name, amount, now).await?;
-    }
     Ok(price)
 }
 
 /// Applies a price whose time has come; false when another replica did so first.
 pub(crate) async fn apply(tx: &DatabaseTransaction, name: Name, price: &Price) -> Result<bool, Error> {
-    let now = Timestamp::now();
-    if !store::price::apply(tx, price.id, now).await? {
+    let (product, variant) = load_variant(tx, name).await?;
+    let variant = variant.priced(price.amount, Timestamp::now());
+    if !store::price::apply(tx, price.id, variant.price_version).await? {
         return Ok(false);
     }
-    reprice(tx, name, price.amount, now).await?;
+    reprice(tx, product, variant).await?;
     Ok(true)
 }
 
-async fn reprice(tx: &DatabaseTransaction, name: Name, amount: Money, now: Timestamp) -> Result<(), Error> {
-    let mut product = load_locked(tx, name.product).await?;
-    let Some(place) = product.variants.iter_mut().find(|variant| variant.id == name.variant) else {
-        return Err(Error::VariantNotFound(name.to_string()));
-    };
-    let variant = place.clone().priced(amount, now);
-    *place = variant.clone();
+async fn reprice(tx: &DatabaseTransaction, product: Product, variant: Variant) -> Result<(), Error> {
     if !store::variant::reprice(tx, &variant).await? {
         return Err(Error::Database(DbErr::RecordNotUpdated));
     }
-    outbox::append(tx, &name.to_string(), &pb::PriceChanged::from(&variant)).await?;
-    tell(tx, &[&product]).await?;
+    outbox::append(tx, &variant.name().to_string(), &pb::PriceChanged::from(&variant)).await?;
+    tell(tx, &[&product.with(variant)]).await?;
     Ok(())
 }

@@ -24,7 +24,8 @@ pub(crate) async fn create_all(
     rows: Vec<Result<NewProduct, Error>>,
 ) -> Result<Vec<Result<Product, Error>>, Error> {
     let now = Timestamp::now();
-    let wanted = rows.iter().flatten().flat_map(|new| new.categories.iter().copied()).collect::<BTreeSet<_>>();
+    let wanted =
+        rows.iter().flatten().flat_map(|new| new.categories.iter().copied()).collect::<BTreeSet<_>>();
     let wanted: Vec<Id<Category>> = wanted.into_iter().collect();
     let known: BTreeSet<_> = store::category::existing(tx, &wanted).await?.into_iter().collect();
     let mut skus = BTreeSet::new();
@@ -43,7 +44,10 @@ pub(crate) async fn create_all(
         .collect();
     let taken = store::product::insert(tx, &made.iter().flatten().collect::<Vec<_>>(), actor).await?;
     for row in &mut made {
-        let theirs = row.as_ref().ok().and_then(|product| product.variants.iter().find(|variant| taken.contains(&variant.sku)));
+        let theirs = row
+            .as_ref()
+            .ok()
+            .and_then(|product| product.variants.iter().find(|variant| taken.contains(&variant.sku)));
         if let Some(variant) = theirs {
             *row = Err(Error::SkuTaken(variant.sku.clone()));
         }

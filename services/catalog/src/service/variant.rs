@@ -3,7 +3,7 @@ use chassis::id::Id;
 use chassis::time::Timestamp;
 use sea_orm::DatabaseTransaction;
 
-use super::{load_locked, tell};
+use super::{load_locked, load_variant, tell};
 use crate::domain::product::VARIANTS_MAX;
 use crate::domain::variant::{Change, Name, NewVariant, Offer, State};
 use crate::domain::{Fault, Product, Variant};
@@ -33,15 +33,14 @@ pub(crate) async fn create(
 
 /// Changes a variant, but for its SKU and price.
 pub(crate) async fn update(tx: &DatabaseTransaction, name: Name, change: Change) -> Result<Offer, Error> {
-    let product = load_locked(tx, name.product).await.map_err(|error| absent(error, name))?;
-    let variant = of(&product, name)?.clone().changed(change, &product.options, Timestamp::now()).map_err(inside)?;
+    let (product, variant) = load_variant(tx, name).await?;
+    let variant = variant.changed(change, &product.options, Timestamp::now()).map_err(inside)?;
     save(tx, product, variant).await
 }
 
 /// Archives a variant. One that is archived stays so.
 pub(crate) async fn archive(tx: &DatabaseTransaction, name: Name) -> Result<Offer, Error> {
-    let product = load_locked(tx, name.product).await.map_err(|error| absent(error, name))?;
-    let variant = of(&product, name)?.clone();
+    let (product, variant) = load_variant(tx, name).await?;
     match variant.state {
         State::Archived => Ok(product.offer(variant)),
         State::Active => {
@@ -51,23 +50,11 @@ pub(crate) async fn archive(tx: &DatabaseTransaction, name: Name) -> Result<Offe
     }
 }
 
-async fn save(tx: &DatabaseTransaction, mut product: Product, variant: Variant) -> Result<Offer, Error> {
+async fn save(tx: &DatabaseTransaction, product: Product, variant: Variant) -> Result<Offer, Error> {
     store::variant::update(tx, &variant).await?;
-    if let Some(place) = product.variants.iter_mut().find(|other| other.id == variant.id) {
-        *place = variant.clone();
-    }
+    let product = product.with(variant.clone());
     tell(tx, &[&product]).await?;
     Ok(product.offer(variant))
-}
-
-fn of(product: &Product, name: Name) -> Result<&Variant, Error> {
-    let found = product.variants.iter().find(|variant| variant.id == name.variant);
-    found.ok_or_else(|| Error::VariantNotFound(name.to_string()))
-}
-
-/// Whoever asked for a variant is told that there is none, whichever part of its name is unknown.
-fn absent(error: Error, name: Name) -> Error {
-    if matches!(error, Error::ProductNotFound(_)) { Error::VariantNotFound(name.to_string()) } else { error }
 }
 
 fn inside(fault: Fault) -> Fault {

@@ -91,7 +91,8 @@ pub(crate) async fn insert(tx: &DatabaseTransaction, category: &Category) -> Res
 /// Writes title and position.
 pub(crate) async fn update(tx: &DatabaseTransaction, category: &Category) -> Result<(), DbErr> {
     let sql = "UPDATE categories SET title = $2, position = $3 WHERE id = $1";
-    execute(tx, sql, vec![category.id.into(), category.title.as_str().into(), category.position.into()]).await?;
+    execute(tx, sql, vec![category.id.into(), category.title.as_str().into(), category.position.into()])
+        .await?;
     Ok(())
 }
 
@@ -106,12 +107,18 @@ pub(crate) async fn height(tx: &DatabaseTransaction, path: &Path) -> Result<usiz
 
 /// Moves a category with everything below it.
 pub(crate) async fn relocate(tx: &DatabaseTransaction, from: &Path, to: &Path) -> Result<(), DbErr> {
-    let sql = "UPDATE categories SET path = $2 || substr(path, $3), depth = depth + $4 WHERE path LIKE $1 || '%'";
+    let sql =
+        "UPDATE categories SET path = $2 || substr(path, $3), depth = depth + $4 WHERE path LIKE $1 || '%'";
     let rest = i32::try_from(from.text().len()).unwrap_or(i32::MAX) + 1;
     let values = vec![from.text().into(), to.text().into(), rest.into(), (depth(to) - depth(from)).into()];
     execute(tx, sql, values).await?;
     if let Some(id) = to.ids().last() {
-        execute(tx, "UPDATE categories SET parent = $2 WHERE id = $1", vec![(*id).into(), to.parent().into()]).await?;
+        execute(
+            tx,
+            "UPDATE categories SET parent = $2 WHERE id = $1",
+            vec![(*id).into(), to.parent().into()],
+        )
+        .await?;
     }
     Ok(())
 }
@@ -140,7 +147,13 @@ pub(super) fn path(row: &QueryResult) -> Result<Path, DbErr> {
 
 /// Categories whose path is not their parent's and themselves, and how many were looked at.
 pub(crate) async fn misplaced(db: &impl ConnectionTrait) -> Result<(u64, Vec<String>), DbErr> {
-    let rows = db.query_all_raw(statement(db, format!("SELECT {COLUMNS}, parent FROM categories ORDER BY path"), vec![])).await?;
+    let rows = db
+        .query_all_raw(statement(
+            db,
+            format!("SELECT {COLUMNS}, parent FROM categories ORDER BY path"),
+            vec![],
+        ))
+        .await?;
     let mut offenders = Vec::new();
     let mut known = std::collections::BTreeMap::new();
     for row in &rows {

@@ -24,7 +24,8 @@ pub(crate) async fn insert(tx: &DatabaseTransaction, image: &Image) -> Result<()
 
 /// The image of this name.
 pub(crate) async fn find(db: &impl ConnectionTrait, name: Name) -> Result<Option<Image>, DbErr> {
-    let sql = "SELECT content_type, size_bytes, alt_text, create_time FROM images WHERE id = $1 AND product = $2";
+    let sql =
+        "SELECT content_type, size_bytes, alt_text, create_time FROM images WHERE id = $1 AND product = $2";
     let row = db.query_one_raw(statement(db, sql, vec![name.image.into(), name.product.into()])).await?;
     row.map(|row| {
         Ok(Image {

@@ -77,7 +77,8 @@ pub(crate) async fn insert(
     let variants: Vec<&Variant> = products.iter().flat_map(|product| &product.variants).collect();
     let taken = variant::insert(tx, &variants).await?;
     let refused = |product: &Product| product.variants.iter().any(|variant| taken.contains(&variant.sku));
-    let (refused, kept): (Vec<&Product>, Vec<&Product>) = products.iter().partition(|product| refused(product));
+    let (refused, kept): (Vec<&Product>, Vec<&Product>) =
+        products.iter().partition(|product| refused(product));
     for product in refused {
         execute(tx, "DELETE FROM products WHERE id = $1", vec![product.id.into()]).await?;
     }
@@ -119,7 +120,8 @@ pub(crate) async fn lock(tx: &DatabaseTransaction, id: Id<Product>) -> Result<bo
 async fn insert_categories(tx: &DatabaseTransaction, products: &[&Product]) -> Result<(), DbErr> {
     let rows = products.iter().flat_map(|product| {
         let place = |index: usize| i32::try_from(index).unwrap_or(i32::MAX);
-        let row = move |(index, id): (usize, &Id<Category>)| [product.id.into(), (*id).into(), place(index).into()];
+        let row =
+            move |(index, id): (usize, &Id<Category>)| [product.id.into(), (*id).into(), place(index).into()];
         product.categories.iter().enumerate().map(row)
     });
     insert_rows(tx, "INSERT INTO product_categories (product, category, place)", rows.collect(), "").await?;
@@ -129,13 +131,15 @@ async fn insert_categories(tx: &DatabaseTransaction, products: &[&Product]) -> R
 /// Gives products their categories, variants and images.
 async fn fill(db: &impl ConnectionTrait, products: &mut BTreeMap<Id<Product>, Product>) -> Result<(), DbErr> {
     let ids = values(products.keys().copied());
-    let sql = "SELECT product, category FROM product_categories WHERE product IN ({}) ORDER BY product, place";
+    let sql =
+        "SELECT product, category FROM product_categories WHERE product IN ({}) ORDER BY product, place";
     for row in all_in(db, sql, ids.clone()).await? {
         if let Some(product) = products.get_mut(&row.try_get("", "product")?) {
             product.categories.push(row.try_get("", "category")?);
         }
     }
-    let sql = format!("SELECT {} FROM variants WHERE product IN ({{}}) ORDER BY product, id", variant::COLUMNS);
+    let sql =
+        format!("SELECT {} FROM variants WHERE product IN ({{}}) ORDER BY product, id", variant::COLUMNS);
     for row in all_in(db, &sql, ids.clone()).await? {
         let variant = variant::read(&row)?;
         if let Some(product) = products.get_mut(&variant.product) {

@@ -6,8 +6,10 @@ use chassis::money::Money;
 use chassis::time::Timestamp;
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, QueryResult, Value};
 
-use super::sql::{all_in, execute, from_json, insert as insert_rows, json, places, statement, unknown, values};
 use super::product;
+use super::sql::{
+    all_in, execute, from_json, insert as insert_rows, json, places, statement, unknown, values,
+};
 use crate::domain::Variant;
 use crate::domain::variant::{Name, Offer, State};
 
@@ -52,7 +54,10 @@ pub(crate) async fn find(db: &impl ConnectionTrait, name: Name) -> Result<Option
 }
 
 /// Adds variants, but for those whose SKU is another variant's: the constraint decides. Returns the SKUs taken.
-pub(crate) async fn insert(tx: &DatabaseTransaction, variants: &[&Variant]) -> Result<BTreeSet<String>, DbErr> {
+pub(crate) async fn insert(
+    tx: &DatabaseTransaction,
+    variants: &[&Variant],
+) -> Result<BTreeSet<String>, DbErr> {
     let rows = variants.iter().map(|variant| row(variant)).collect::<Result<Vec<_>, _>>()?;
     let head = format!("INSERT INTO variants ({COLUMNS})");
     let inserted = insert_rows(tx, &head, rows, "ON CONFLICT (sku) DO NOTHING").await?;
@@ -61,13 +66,19 @@ pub(crate) async fn insert(tx: &DatabaseTransaction, variants: &[&Variant]) -> R
     }
     let ids = values(variants.iter().map(|variant| variant.id));
     let found = all_in(tx, "SELECT id FROM variants WHERE id IN ({})", ids).await?;
-    let found = found.iter().map(|row| row.try_get("", "id")).collect::<Result<BTreeSet<Id<Variant>>, _>>()?;
-    Ok(variants.iter().filter(|variant| !found.contains(&variant.id)).map(|variant| variant.sku.clone()).collect())
+    let found =
+        found.iter().map(|row| row.try_get("", "id")).collect::<Result<BTreeSet<Id<Variant>>, _>>()?;
+    Ok(variants
+        .iter()
+        .filter(|variant| !found.contains(&variant.id))
+        .map(|variant| variant.sku.clone())
+        .collect())
 }
 
 /// Writes everything of a variant but its SKU and price.
 pub(crate) async fn update(tx: &DatabaseTransaction, variant: &Variant) -> Result<(), DbErr> {
-    let sql = "UPDATE variants SET title = $2, option_values = $3, compare_at_minor = $4, compare_at_currency = $5,
+    let sql =
+        "UPDATE variants SET title = $2, option_values = $3, compare_at_minor = $4, compare_at_currency = $5,
         state = $6, weight_grams = $7, update_time = $8 WHERE id = $1";
     let values = vec![
         variant.id.into(),
@@ -85,7 +96,8 @@ pub(crate) async fn update(tx: &DatabaseTransaction, variant: &Variant) -> Resul
 
 /// Writes a variant's new price over the version that was read; false when somebody was faster.
 pub(crate) async fn reprice(tx: &DatabaseTransaction, variant: &Variant) -> Result<bool, DbErr> {
-    let sql = "UPDATE variants SET price_minor = $3, price_currency = $4, price_version = $2, update_time = $5
+    let sql =
+        "UPDATE variants SET price_minor = $3, price_currency = $4, price_version = $2, update_time = $5
         WHERE id = $1 AND price_version = $2 - 1";
     let values = vec![
         variant.id.into(),

@@ -31,7 +31,8 @@ async fn each_row_stands_alone() {
     let done = shop.staff().batch_create_products(batch(rows)).await.unwrap().into_inner();
     let made: Vec<_> = done.products.iter().map(|product| product.title.as_str()).collect();
     assert_eq!(made[..2], ["Good", "Case matters"]);
-    let errors: Vec<_> = done.errors.iter().map(|error| (error.index, error.reason.as_str(), error.field.as_str())).collect();
+    let errors: Vec<_> =
+        done.errors.iter().map(|error| (error.index, error.reason.as_str(), error.field.as_str())).collect();
     assert_eq!(
         errors[..8],
         [
@@ -47,7 +48,8 @@ async fn each_row_stands_alone() {
     );
     assert_eq!(made.len() + errors.len(), 11);
     for product in done.products {
-        let read = shop.anyone().get_product(pb::GetProductRequest { name: product.name.clone() }).await.unwrap();
+        let read =
+            shop.anyone().get_product(pb::GetProductRequest { name: product.name.clone() }).await.unwrap();
         assert_eq!(read.into_inner(), product);
     }
     let kept = shop.variants(&mut shop.staff(), &["D", "E", "F", "G"]).await;
@@ -57,8 +59,10 @@ async fn each_row_stands_alone() {
 #[tokio::test]
 async fn five_hundred_products_are_made_at_once_and_once() {
     let shop = Catalog::start().await;
-    let rows = (0..500).map(|row| new(product(&format!("Product {row}")), vec![variant(&format!("SKU-{row}"), row)]));
-    let request = pb::BatchCreateProductsRequest { request_id: Uuid::now_v7().to_string(), ..batch(rows.collect()) };
+    let rows = (0..500)
+        .map(|row| new(product(&format!("Product {row}")), vec![variant(&format!("SKU-{row}"), row)]));
+    let request =
+        pb::BatchCreateProductsRequest { request_id: Uuid::now_v7().to_string(), ..batch(rows.collect()) };
     let first = shop.staff().batch_create_products(request.clone()).await.unwrap().into_inner();
     assert_eq!((first.products.len(), first.errors.len()), (500, 0));
     assert_eq!(shop.staff().batch_create_products(request.clone()).await.unwrap().into_inner(), first);

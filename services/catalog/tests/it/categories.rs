@@ -27,12 +27,17 @@ async fn a_subtree_moves_with_its_products() {
     let cups = shop.category("Cups", &kitchen.name).await;
     let garden = shop.category("Garden", "").await;
     assert_eq!(cups.ancestors, [home.name.clone(), kitchen.name.clone()]);
-    shop.create(new(pb::Product { categories: vec![cups.name.clone()], ..product("Cup") }, vec![variant("C", 1)])).await;
+    shop.create(new(
+        pb::Product { categories: vec![cups.name.clone()], ..product("Cup") },
+        vec![variant("C", 1)],
+    ))
+    .await;
     assert_eq!((products_in(&shop, &home.name).await, products_in(&shop, &garden.name).await), (1, 0));
     let moved = shop.staff().move_category(relocate(&kitchen.name, &garden.name)).await.unwrap().into_inner();
     assert_eq!((moved.parent.as_str(), moved.ancestors), (garden.name.as_str(), vec![garden.name.clone()]));
     assert_eq!((products_in(&shop, &home.name).await, products_in(&shop, &garden.name).await), (0, 1));
-    let read = shop.anyone().get_category(pb::GetCategoryRequest { name: cups.name }).await.unwrap().into_inner();
+    let read =
+        shop.anyone().get_category(pb::GetCategoryRequest { name: cups.name }).await.unwrap().into_inner();
     assert_eq!(read.ancestors, [garden.name.clone(), kitchen.name.clone()]);
     assert_eq!(below(&shop, &garden.name).await, ["Kitchen", "Cups"]);
     assert_eq!(below(&shop, &home.name).await, Vec::<String>::new());
@@ -47,7 +52,10 @@ async fn the_tree_stays_a_tree_of_eight_levels() {
     for level in 2..=8 {
         chain.push(shop.category(&level.to_string(), &chain[level - 2].name).await);
     }
-    assert_eq!(refusal(shop.try_category("9", &chain[7].name).await), said(Code::FailedPrecondition, "CATEGORY_TOO_DEEP"));
+    assert_eq!(
+        refusal(shop.try_category("9", &chain[7].name).await),
+        said(Code::FailedPrecondition, "CATEGORY_TOO_DEEP")
+    );
     let cycle = shop.staff().move_category(relocate(&chain[1].name, &chain[4].name)).await;
     assert_eq!(refusal(cycle), said(Code::FailedPrecondition, "CATEGORY_CYCLE"));
     let itself = shop.staff().move_category(relocate(&chain[1].name, &chain[1].name)).await;
@@ -64,8 +72,10 @@ async fn two_moves_at_once_close_no_circle() {
     let shop = Catalog::start().await;
     let (one, other) = (shop.category("One", "").await.name, shop.category("Other", "").await.name);
     let (mut first, mut second) = (shop.staff(), shop.staff());
-    let (there, back) =
-        tokio::join!(first.move_category(relocate(&one, &other)), second.move_category(relocate(&other, &one)));
+    let (there, back) = tokio::join!(
+        first.move_category(relocate(&one, &other)),
+        second.move_category(relocate(&other, &one))
+    );
     assert!(there.is_ok() != back.is_ok());
 }
 
@@ -74,18 +84,29 @@ async fn a_category_in_use_cannot_be_deleted() {
     let shop = Catalog::start().await;
     let home = shop.category("Home", "").await;
     let cups = shop.category("Cups", &home.name).await;
-    let made = shop.create(new(pb::Product { categories: vec![cups.name.clone()], ..product("Cup") }, vec![])).await;
+    let made =
+        shop.create(new(pb::Product { categories: vec![cups.name.clone()], ..product("Cup") }, vec![])).await;
     let delete = |name: &str| pb::DeleteCategoryRequest { name: name.into(), ..Default::default() };
     for name in [&home.name, &cups.name] {
-        assert_eq!(refusal(shop.staff().delete_category(delete(name)).await), said(Code::FailedPrecondition, "CATEGORY_IN_USE"));
+        assert_eq!(
+            refusal(shop.staff().delete_category(delete(name)).await),
+            said(Code::FailedPrecondition, "CATEGORY_IN_USE")
+        );
     }
     let sent = pb::Product { name: made.name, ..Default::default() };
-    let request = pb::UpdateProductRequest { product: Some(sent), update_mask: mask(&["categories"]), ..Default::default() };
+    let request = pb::UpdateProductRequest {
+        product: Some(sent),
+        update_mask: mask(&["categories"]),
+        ..Default::default()
+    };
     shop.staff().update_product(request).await.unwrap();
     for name in [&cups.name, &home.name] {
         shop.staff().delete_category(delete(name)).await.unwrap();
     }
-    assert_eq!(refusal(shop.staff().delete_category(delete(&home.name)).await), said(Code::NotFound, "CATEGORY_NOT_FOUND"));
+    assert_eq!(
+        refusal(shop.staff().delete_category(delete(&home.name)).await),
+        said(Code::NotFound, "CATEGORY_NOT_FOUND")
+    );
 }
 
 #[tokio::test]
@@ -95,7 +116,11 @@ async fn siblings_are_listed_by_position_page_by_page() {
     for (title, position) in [("B", 2), ("A", 1), ("C", 3)] {
         let category = shop.category(title, &home.name).await;
         let sent = pb::Category { name: category.name, position, ..Default::default() };
-        let request = pb::UpdateCategoryRequest { category: Some(sent), update_mask: mask(&["position"]), ..Default::default() };
+        let request = pb::UpdateCategoryRequest {
+            category: Some(sent),
+            update_mask: mask(&["position"]),
+            ..Default::default()
+        };
         assert_eq!(shop.staff().update_category(request).await.unwrap().into_inner().title, title);
     }
     let (mut seen, mut page_token) = (Vec::new(), String::new());

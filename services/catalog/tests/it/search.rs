@@ -35,9 +35,23 @@ async fn filled() -> Catalog {
         ..product(title)
     };
     for request in [
-        new(of("Café cup", "For strong coffee.", &cups, &[("Material", "Clay"), ("Colour", "Red")]), vec![variant("CUP-1", 500), variant("CUP-2", 900)]),
-        new(of("Cutlery set", "Knives and forks for the kitchen, 100% steel.", &kitchen, &[("Material", "Steel")]), vec![variant("CUT", 2_000)]),
-        new(of("红茶杯", "喝茶用的杯子", &cups, &[("Material", "Clay"), ("Colour", "White")]), vec![variant("CN-1", 700)]),
+        new(
+            of("Café cup", "For strong coffee.", &cups, &[("Material", "Clay"), ("Colour", "Red")]),
+            vec![variant("CUP-1", 500), variant("CUP-2", 900)],
+        ),
+        new(
+            of(
+                "Cutlery set",
+                "Knives and forks for the kitchen, 100% steel.",
+                &kitchen,
+                &[("Material", "Steel")],
+            ),
+            vec![variant("CUT", 2_000)],
+        ),
+        new(
+            of("红茶杯", "喝茶用的杯子", &cups, &[("Material", "Clay"), ("Colour", "White")]),
+            vec![variant("CN-1", 700)],
+        ),
         new(product("Gift card"), vec![variant("GIFT", 10_000)]),
         new(pb::Product { title: "Draft cup".into(), ..Default::default() }, vec![variant("DRAFT", 1)]),
     ] {
@@ -87,7 +101,13 @@ async fn products_are_found_by_words() {
 #[tokio::test]
 async fn what_is_found_can_be_narrowed_and_counted() {
     let shop = filled().await;
-    let categories = shop.anyone().list_categories(pb::ListCategoriesRequest::default()).await.unwrap().into_inner().categories;
+    let categories = shop
+        .anyone()
+        .list_categories(pb::ListCategoriesRequest::default())
+        .await
+        .unwrap()
+        .into_inner()
+        .categories;
     let (kitchen, cups) = (&categories[0].name, &categories[1].name);
     let all = search(shop.anyone(), query("")).await;
     let facet = |name: &str| {
@@ -105,14 +125,27 @@ async fn what_is_found_can_be_narrowed_and_counted() {
         titles
     };
     let none = pb::SearchProductsRequest::default;
-    assert_eq!(by(pb::SearchProductsRequest { category: cups.clone(), ..none() }).await, ["Café cup", "红茶杯"]);
+    assert_eq!(
+        by(pb::SearchProductsRequest { category: cups.clone(), ..none() }).await,
+        ["Café cup", "红茶杯"]
+    );
     let clay = vec![attribute("Material", "Clay"), attribute("Colour", "Red")];
     assert_eq!(by(pb::SearchProductsRequest { attributes: clay, ..none() }).await, ["Café cup"]);
-    assert_eq!(by(pb::SearchProductsRequest { attributes: vec![attribute("Material", "clay")], ..none() }).await, Vec::<String>::new());
+    assert_eq!(
+        by(pb::SearchProductsRequest { attributes: vec![attribute("Material", "clay")], ..none() }).await,
+        Vec::<String>::new()
+    );
     assert_eq!(by(pb::SearchProductsRequest { price_max: Some(gbp(600)), ..none() }).await, ["Café cup"]);
-    assert_eq!(by(pb::SearchProductsRequest { price_min: Some(gbp(800)), price_max: Some(gbp(2_000)), ..none() }).await, ["Café cup", "Cutlery set"]);
+    assert_eq!(
+        by(pb::SearchProductsRequest { price_min: Some(gbp(800)), price_max: Some(gbp(2_000)), ..none() })
+            .await,
+        ["Café cup", "Cutlery set"]
+    );
     let euros = contract::Money { currency_code: "EUR".into(), units: 1, nanos: 0 };
-    assert_eq!(by(pb::SearchProductsRequest { price_min: Some(euros.clone()), ..none() }).await, Vec::<String>::new());
+    assert_eq!(
+        by(pb::SearchProductsRequest { price_min: Some(euros.clone()), ..none() }).await,
+        Vec::<String>::new()
+    );
     let mixed = pb::SearchProductsRequest { price_min: Some(euros), price_max: Some(gbp(1)), ..none() };
     assert_eq!(field_at_fault(shop.anyone().search_products(mixed).await), "price_max");
 }
@@ -127,7 +160,12 @@ async fn what_is_found_is_ordered_and_paged() {
     ] {
         let (mut seen, mut page_token) = (Vec::new(), String::new());
         loop {
-            let request = pb::SearchProductsRequest { order: order.into(), page_size: 3, page_token, ..Default::default() };
+            let request = pb::SearchProductsRequest {
+                order: order.into(),
+                page_size: 3,
+                page_token,
+                ..Default::default()
+            };
             let page = search(shop.anyone(), request).await;
             assert_eq!(page.total_size, 4);
             seen.extend(page.products.into_iter().map(|product| product.title));
@@ -146,7 +184,11 @@ async fn what_is_found_is_ordered_and_paged() {
 #[tokio::test]
 async fn the_title_weighs_more_than_the_rest() {
     let shop = Catalog::start().await;
-    shop.create(new(pb::Product { description: "Goes with any teapot.".into(), ..product("Saucer") }, vec![])).await;
+    shop.create(new(
+        pb::Product { description: "Goes with any teapot.".into(), ..product("Saucer") },
+        vec![],
+    ))
+    .await;
     shop.create(new(product("Teapot"), vec![])).await;
     shop.create(new(product("Teapots for two"), vec![])).await;
     indexed(&shop, 3).await;
@@ -160,16 +202,26 @@ async fn changes_are_found_within_two_seconds() {
     let found = async |words: &str| search(shop.anyone(), query(words)).await;
     let cup = found("café").await.products.remove(0);
     let renamed = pb::Product { name: cup.name.clone(), title: "Beaker".into(), ..Default::default() };
-    shop.staff().update_product(pb::UpdateProductRequest { product: Some(renamed), ..Default::default() }).await.unwrap();
+    shop.staff()
+        .update_product(pb::UpdateProductRequest { product: Some(renamed), ..Default::default() })
+        .await
+        .unwrap();
     let within = std::time::Instant::now();
     eventually(async || (found("beaker").await.total_size == 1).then_some(())).await;
     assert!(within.elapsed() < std::time::Duration::from_secs(2));
     assert_eq!(found("café").await.total_size, 0);
-    shop.staff().delete_product(pb::DeleteProductRequest { name: cup.name, ..Default::default() }).await.unwrap();
+    shop.staff()
+        .delete_product(pb::DeleteProductRequest { name: cup.name, ..Default::default() })
+        .await
+        .unwrap();
     eventually(async || (found("beaker").await.total_size == 0).then_some(())).await;
     let cutlery = found("cutlery").await.products.remove(0);
     let price = pb::Price { amount: Some(gbp(10)), ..Default::default() };
-    let set = pb::SetPriceRequest { variant: cutlery.variants[0].name.clone(), price: Some(price), ..Default::default() };
+    let set = pb::SetPriceRequest {
+        variant: cutlery.variants[0].name.clone(),
+        price: Some(price),
+        ..Default::default()
+    };
     shop.staff().set_price(set).await.unwrap();
     let cheap = pb::SearchProductsRequest { price_max: Some(gbp(10)), ..Default::default() };
     eventually(async || (search(shop.anyone(), cheap.clone()).await.total_size == 1).then_some(())).await;
@@ -178,11 +230,22 @@ async fn changes_are_found_within_two_seconds() {
 #[tokio::test]
 async fn products_are_found_below_where_their_category_was_moved() {
     let shop = filled().await;
-    let categories = shop.anyone().list_categories(pb::ListCategoriesRequest::default()).await.unwrap().into_inner().categories;
+    let categories = shop
+        .anyone()
+        .list_categories(pb::ListCategoriesRequest::default())
+        .await
+        .unwrap()
+        .into_inner()
+        .categories;
     let garden = shop.category("Garden", "").await.name;
-    let below = |category: &str| pb::SearchProductsRequest { category: category.into(), ..Default::default() };
+    let below =
+        |category: &str| pb::SearchProductsRequest { category: category.into(), ..Default::default() };
     assert_eq!(search(shop.anyone(), below(&garden)).await.total_size, 0);
-    let request = pb::MoveCategoryRequest { name: categories[1].name.clone(), parent: garden.clone(), ..Default::default() };
+    let request = pb::MoveCategoryRequest {
+        name: categories[1].name.clone(),
+        parent: garden.clone(),
+        ..Default::default()
+    };
     shop.staff().move_category(request).await.unwrap();
     eventually(async || (search(shop.anyone(), below(&garden)).await.total_size == 2).then_some(())).await;
     assert_eq!(search(shop.anyone(), below(&categories[0].name)).await.total_size, 1);

@@ -78,7 +78,11 @@ pub(crate) fn variant(sku: &str, minor: i64) -> pb::Variant {
 }
 
 pub(crate) fn gbp(minor: i64) -> Money {
-    Money { currency_code: "GBP".into(), units: minor / 100, nanos: i32::try_from(minor % 100).unwrap() * 10_000_000 }
+    Money {
+        currency_code: "GBP".into(),
+        units: minor / 100,
+        nanos: i32::try_from(minor % 100).unwrap() * 10_000_000,
+    }
 }
 
 pub(crate) fn attribute(name: &str, value: &str) -> pb::Attribute {
