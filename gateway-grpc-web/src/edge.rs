@@ -71,13 +71,15 @@ impl Edge {
         metrics::histogram!("edge_request_duration_seconds").record(elapsed);
         let elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
         let status = response.status().as_u16();
+        // HTTP/2 would send the words of a refusal after it, which nobody who asked with HEAD expects.
+        let response = if method == Method::HEAD { response.map(|_| Body::empty()) } else { response };
         tracing::info!(%method, path, ?version, status, grpc, elapsed_ms, "answered");
         response
     }
 
     /// A page that may not call is turned away before anything is carried out.
     async fn guarded(&self, request: Request<Body>) -> Answer {
-        if !self.origins.allow(request.headers()) {
+        if !self.origins.allow(request.uri(), request.headers()) {
             return plain(StatusCode::FORBIDDEN, "this origin may not call here");
         }
         let edge = self.clone();
@@ -93,14 +95,11 @@ impl Edge {
 
     async fn route(&self, request: Request<Body>) -> Answer {
         let path = request.uri().path();
-        if is_rpc(path) || is_grpc(&request) {
+        if is_rpc(path) || content_type(&request).starts_with("application/grpc") {
             return self.rpc(request).await;
         }
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
-            return plain(
-                StatusCode::METHOD_NOT_ALLOWED,
-                "only GET and HEAD here; calls are POSTs to a method's path",
-            );
+            return only("GET, HEAD");
         }
         match (path, path.strip_prefix("/media/")) {
             ("/.well-known/jwks.json", _) => match self.upstreams.channel("identity") {
@@ -117,11 +116,18 @@ impl Edge {
 
     async fn rpc(&self, request: Request<Body>) -> Answer {
         if request.method() != Method::POST {
-            return plain(StatusCode::METHOD_NOT_ALLOWED, "calls are POSTs");
+            return only("POST");
         }
-        let web = content_type(&request).starts_with("application/grpc-web");
-        // Native gRPC needs the trailers that only HTTP/2 has.
-        if !is_grpc(&request) || (!web && request.version() != Version::HTTP_2) {
+        let spoken = match content_type(&request) {
+            "application/grpc-web"
+            | "application/grpc-web+proto"
+            | "application/grpc-web-text"
+            | "application/grpc-web-text+proto" => true,
+            // Native gRPC needs the trailers that only HTTP/2 has.
+            "application/grpc" | "application/grpc+proto" => request.version() == Version::HTTP_2,
+            _ => false,
+        };
+        if !spoken {
             return plain(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "calls are application/grpc over HTTP/2, or application/grpc-web",
@@ -129,7 +135,9 @@ impl Edge {
         }
         match self.rpc.clone().oneshot(request).await {
             Ok(mut response) => {
-                response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+                let headers = response.headers_mut();
+                headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+                headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
                 response
             }
             Err(never) => match never {},
@@ -141,8 +149,11 @@ fn is_rpc(path: &str) -> bool {
     policy::of(path).is_some() || path.starts_with("/cartwright.") || path.starts_with("/grpc.")
 }
 
-fn is_grpc(request: &Request<Body>) -> bool {
-    content_type(request).starts_with("application/grpc")
+/// Another method is needed here.
+fn only(methods: &'static str) -> Answer {
+    let mut answer = plain(StatusCode::METHOD_NOT_ALLOWED, "pages are read with GET, calls are POSTs");
+    answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static(methods));
+    answer
 }
 
 fn content_type(request: &Request<Body>) -> &str {

@@ -10,32 +10,46 @@ use tower_http::services::{ServeDir, ServeFile};
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; \
                       connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
+/// How long a browser may keep what never changes.
+pub(crate) const FOR_GOOD: &str = "public, max-age=31536000, immutable";
+
 /// The files of a folder. A path that names no file is a page of the storefront, which finds its way itself.
 #[derive(Clone)]
-pub(crate) struct Files(Option<ServeDir<ServeFile>>);
+pub(crate) struct Files(Option<Folder>);
+
+#[derive(Clone)]
+struct Folder {
+    pages: ServeDir<ServeFile>,
+    /// The build names these after their content. One that is missing is of another build, and no page.
+    assets: ServeDir,
+}
 
 impl Files {
     pub(crate) fn of(folder: Option<&PathBuf>) -> Self {
-        Files(folder.map(|folder| {
-            ServeDir::new(folder).precompressed_gzip().fallback(ServeFile::new(folder.join("index.html")))
-        }))
+        let of = |folder: &PathBuf| {
+            let files = ServeDir::new(folder).precompressed_gzip();
+            let page = ServeFile::new(folder.join("index.html")).precompressed_gzip();
+            Folder { pages: files.clone().fallback(page), assets: files }
+        };
+        Files(folder.map(of))
     }
 
     pub(crate) async fn answer(&self, request: Request<Body>) -> Response<Body> {
-        let Some(files) = &self.0 else {
+        let Some(folder) = &self.0 else {
             return plain(StatusCode::NOT_FOUND, "no storefront is served here");
         };
         let hashed = request.uri().path().starts_with("/assets/");
-        let mut response = match files.clone().oneshot(request).await {
+        let found = if hashed {
+            folder.assets.clone().oneshot(request).await
+        } else {
+            folder.pages.clone().oneshot(request).await
+        };
+        let mut response = match found {
             Ok(response) => response.map(Body::new),
             Err(never) => match never {},
         };
-        // The build names assets after their content; a page must be fetched anew to name the new ones.
-        let cache = if hashed && response.status().is_success() {
-            "public, max-age=31536000, immutable"
-        } else {
-            "no-cache"
-        };
+        // A page must be fetched anew to name the assets of the newest build.
+        let cache = if hashed && response.status().is_success() { FOR_GOOD } else { "no-cache" };
         response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(cache));
         guard(response)
     }

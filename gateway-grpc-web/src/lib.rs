@@ -12,7 +12,10 @@ mod listener;
 mod media;
 mod origin;
 mod probe;
+mod relay;
 mod rpc;
+
+use std::time::Duration;
 
 use chassis::{Error, Host, health, telemetry};
 
@@ -31,7 +34,8 @@ pub async fn serve(host: Host, config: Config) -> Result<(), Error> {
     let edge = Edge::new(&host, &config, probe)?;
     let listener = host.listener()?;
     tracing::info!(service = host.noun, address = %host.address()?, "serving");
-    listener::serve(listener, edge, stop).await;
+    let drain = Duration::from_secs(host.settings.drain_seconds);
+    listener::serve(listener, edge, drain, stop).await;
     tracing::info!(service = host.noun, "stopped");
     Ok(())
 }

@@ -8,7 +8,7 @@ use http::{HeaderValue, Response, StatusCode, header};
 use tonic::body::Body;
 use tonic::{Code, Status};
 
-use crate::files::{guard, plain};
+use crate::files::{FOR_GOOD, guard, plain};
 
 /// The largest answer taken: a picture of 1 MiB and what is said about it.
 const IMAGE_BYTES_MAX: usize = 2 * 1024 * 1024;
@@ -24,10 +24,11 @@ pub(crate) async fn image(catalog: Channel, name: &str) -> Response<Body> {
     let mut response = Response::new(Body::new(http_body_util::Full::from(answer.content)));
     let kind = HeaderValue::try_from(kind).unwrap_or(HeaderValue::from_static("application/octet-stream"));
     response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(FOR_GOOD));
+    let mut response = guard(response);
+    // Pictures are public, and a storefront of another origin shows them too.
+    response.headers_mut().insert("cross-origin-resource-policy", HeaderValue::from_static("cross-origin"));
     response
-        .headers_mut()
-        .insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=31536000, immutable"));
-    guard(response)
 }
 
 /// The public keys that verify access tokens, as JSON (RFC 7517).

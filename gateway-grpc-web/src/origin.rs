@@ -35,15 +35,12 @@ impl Origins {
     }
 
     /// Whether a call may be carried out: those without an origin come from no foreign page.
-    pub(crate) fn allow(&self, headers: &HeaderMap) -> bool {
-        match headers.get(header::ORIGIN) {
-            None => true,
-            Some(origin) => self.names(origin, headers),
-        }
+    pub(crate) fn allow(&self, uri: &Uri, headers: &HeaderMap) -> bool {
+        headers.get_all(header::ORIGIN).iter().all(|origin| self.names(origin, uri, headers))
     }
 
-    fn names(&self, origin: &HeaderValue, headers: &HeaderMap) -> bool {
-        self.0.contains(origin) || is_own(origin, headers)
+    fn names(&self, origin: &HeaderValue, uri: &Uri, headers: &HeaderMap) -> bool {
+        self.0.contains(origin) || is_own(origin, uri, headers)
     }
 
     /// What browsers are told about who may call, and what they may read of the answer.
@@ -52,7 +49,9 @@ impl Origins {
         let names =
             |names: &[&'static str]| names.iter().copied().map(HeaderName::from_static).collect::<Vec<_>>();
         CorsLayer::new()
-            .allow_origin(AllowOrigin::predicate(move |origin, parts| origins.names(origin, &parts.headers)))
+            .allow_origin(AllowOrigin::predicate(move |origin, parts| {
+                origins.names(origin, &parts.uri, &parts.headers)
+            }))
             .allow_methods([Method::GET, Method::POST])
             .allow_headers(names(&[
                 "authorization",
@@ -75,9 +74,10 @@ impl Origins {
     }
 }
 
-/// Whether the page came from the edge itself: its origin names the host that is called.
-fn is_own(origin: &HeaderValue, headers: &HeaderMap) -> bool {
+/// Whether the page came from the edge itself: its origin names the host that is called. HTTP/2 says it in the URI.
+fn is_own(origin: &HeaderValue, uri: &Uri, headers: &HeaderMap) -> bool {
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let host = uri.authority().map(http::uri::Authority::as_str).or(host);
     let authority =
         origin.to_str().ok().and_then(|origin| origin.split_once("://")).map(|(_, authority)| authority);
     authority.is_some() && authority == host
@@ -105,9 +105,9 @@ mod tests {
             ("https://evil.example", false),
             ("null", false),
         ] {
-            assert_eq!(origins.allow(&from(origin)), allowed, "{origin}");
+            assert_eq!(origins.allow(&Uri::from_static("/"), &from(origin)), allowed, "{origin}");
         }
-        assert!(origins.allow(&HeaderMap::new()));
+        assert!(origins.allow(&Uri::from_static("/"), &HeaderMap::new()));
     }
 
     #[test]
