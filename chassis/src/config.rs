@@ -83,7 +83,7 @@ pub struct Settings {
     #[arg(long, env = "IN_FLIGHT_MAX", default_value_t = 512, value_parser = clap::value_parser!(u16).range(1..))]
     pub in_flight_max: u16,
     /// The most calls under way to any one other service at once. More wait a moment, then are refused with
-    /// `RESOURCE_EXHAUSTED`. It is less than IN_FLIGHT_MAX, so that a slow peer does not take the whole service with it.
+    /// `RESOURCE_EXHAUSTED`. It is less than `IN_FLIGHT_MAX`, so that a slow peer does not take the whole service with it.
     #[arg(long, env = "PEER_IN_FLIGHT_MAX", default_value_t = 256, value_parser = clap::value_parser!(u16).range(1..=512))]
     pub peer_in_flight_max: u16,
     /// How long a stopping process lets running calls end.
