@@ -8,7 +8,11 @@ use sea_orm::{DatabaseTransaction, DbErr};
 use crate::domain::{Event, Line, Order, Recorded, Return, ReturnedLine};
 
 /// Puts what others need to know of the event into the outbox. `order` is as the event leaves it.
-pub(crate) async fn announce(tx: &DatabaseTransaction, order: &Order, happened: &Recorded) -> Result<(), DbErr> {
+pub(crate) async fn announce(
+    tx: &DatabaseTransaction,
+    order: &Order,
+    happened: &Recorded,
+) -> Result<(), DbErr> {
     let name = order.id.name();
     match &happened.event {
         Event::Placed(_) => outbox::append(tx, &name, &placed(order)).await?,

@@ -68,7 +68,8 @@ pub(crate) struct Checkout {
 impl Saga for Checkout {
     const KIND: &'static str = "checkout";
     type Step = Step;
-    const STEPS: &'static [Step] = &[Step::RedeemCoupon, Step::ReserveStock, Step::AuthorizePayment, Step::Confirm];
+    const STEPS: &'static [Step] =
+        &[Step::RedeemCoupon, Step::ReserveStock, Step::AuthorizePayment, Step::Confirm];
     const PIVOT: Step = Step::Confirm;
     const PIVOT_IS_LOCAL: bool = true;
     type State = State;
@@ -102,10 +103,7 @@ impl Saga for Checkout {
     async fn end(&mut self, tx: &DatabaseTransaction, outcome: &Outcome) -> Result<(), DbErr> {
         let Outcome::Compensated(refusal) = outcome else { return Ok(()) };
         let reason = if refusal.reason.is_empty() { "REFUSED" } else { &refusal.reason };
-        self.cancel(tx, reason).await.map_err(|error| match error {
-            Error::Database(error) => error,
-            error => DbErr::Custom(error.to_string()),
-        })
+        self.cancel(tx, reason).await.map_err(Error::into_database)
     }
 }
 
@@ -201,15 +199,15 @@ impl Checkout {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Failure {
-        match error {
+        if let Error::Refused(Refused::CancellationRequested { reason }) = &error {
             // The order is cancelled with the reason it was asked to be.
-            Error::Refused(Refused::CancellationRequested { reason }) => {
-                Refusal::new(Code::Aborted, &reason, DOMAIN, "the order was cancelled while it was carried out").into()
-            }
-            Error::Conflict => Failure::Unavailable(error.to_string()),
-            Error::Database(error) => error.into(),
-            error => Status::from(error).into(),
+            return Refusal::new(Code::Aborted, reason, DOMAIN, error.to_string()).into();
         }
+        if let Error::Database(error) = error {
+            return error.into();
+        }
+        // A version conflict is ABORTED, which is tried again.
+        Status::from(error).into()
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod address;
 mod country;
+mod decisions;
 mod event;
 mod import;
 mod order;
@@ -10,10 +11,12 @@ mod returns;
 
 pub(crate) use address::Address;
 pub(crate) use country::is_country;
+pub(crate) use decisions::{CANCELLED_BY_CUSTOMER, CANCELLED_BY_STAFF, Refused};
 pub(crate) use event::{Event, Imported, Placed, Recorded};
 pub(crate) use import::{Fault, Import, ImportedReturn};
-pub(crate) use order::{
-    Broken, Order, PaymentState, Refused, State, Transition, CANCELLED_BY_CUSTOMER, CANCELLED_BY_STAFF,
-};
+pub(crate) use order::{Broken, Order, PaymentState, State, Transition};
 pub(crate) use price::{Amounts, Goods, Item, Line, PriceError};
 pub(crate) use returns::{Return, ReturnState, ReturnedLine};
+
+#[cfg(test)]
+mod tests;

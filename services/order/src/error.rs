@@ -30,10 +30,9 @@ pub(crate) enum Error {
     CartOrdered,
     #[error("{noun} does not answer; nothing was done")]
     PeerAway { noun: &'static str },
-    #[error("{0}")]
-    Peer(Box<Status>),
-    #[error(transparent)]
-    Request(#[from] once::Error),
+    /// Refused elsewhere, in words that are passed on.
+    #[error("{}", .0.message())]
+    Passed(Box<Status>),
     #[error("{noun} answered what makes no sense: {what}")]
     PeerWrong { noun: &'static str, what: &'static str },
     #[error(transparent)]
@@ -42,6 +41,22 @@ pub(crate) enum Error {
     Stored(#[from] serde_json::Error),
     #[error("the database failed")]
     Database(#[from] DbErr),
+}
+
+impl Error {
+    /// For those who hear of the database only.
+    pub(crate) fn into_database(self) -> DbErr {
+        if let Error::Database(error) = self { error } else { DbErr::Custom(status::chain(&self)) }
+    }
+}
+
+impl From<once::Error> for Error {
+    fn from(error: once::Error) -> Error {
+        match error {
+            once::Error::Database(error) => error.into(),
+            once::Error::Reused | once::Error::InFlight => Error::Passed(Box::new(error.into())),
+        }
+    }
 }
 
 impl From<Error> for Status {
@@ -60,12 +75,17 @@ impl From<Error> for Status {
             Error::Problem(problem) => of_problem(problem),
             Error::PriceChanged { total } => {
                 let total = [("total", total.decimal()), ("currency", total.currency.to_string())];
-                return status::refusal_with(Code::FailedPrecondition, "PRICE_CHANGED", DOMAIN, &error, &total);
+                return status::refusal_with(
+                    Code::FailedPrecondition,
+                    "PRICE_CHANGED",
+                    DOMAIN,
+                    &error,
+                    &total,
+                );
             }
             Error::CartOrdered => (Code::FailedPrecondition, "CART_ALREADY_ORDERED"),
             Error::PeerAway { .. } => (Code::Unavailable, "PEER_AWAY"),
-            Error::Peer(status) => return Status::clone(status),
-            Error::Request(_) => return into_request(error),
+            Error::Passed(status) => return Status::clone(status),
             Error::PeerWrong { .. } | Error::Broken(_) | Error::Stored(_) | Error::Database(_) => {
                 return status::internal(&error);
             }
@@ -100,12 +120,5 @@ fn of_problem(problem: &Problem) -> (Code, &'static str) {
         Problem::NotShippable(_) => (Code::FailedPrecondition, "NOT_SHIPPABLE"),
         Problem::RateUnavailable(_) => (Code::FailedPrecondition, "SHIPPING_RATE_UNAVAILABLE"),
         Problem::ContactMissing => (Code::FailedPrecondition, "CONTACT_MISSING"),
-    }
-}
-
-fn into_request(error: Error) -> Status {
-    match error {
-        Error::Request(request) => request.into(),
-        error => status::internal(&error),
     }
 }

@@ -12,21 +12,36 @@ use crate::domain::Order;
 use crate::{Service, service, store};
 
 impl Handle<PaymentCaptured> for Service {
-    async fn handle(&self, tx: &DatabaseTransaction, event: PaymentCaptured, _: &Delivery) -> Result<(), Error> {
+    async fn handle(
+        &self,
+        tx: &DatabaseTransaction,
+        event: PaymentCaptured,
+        _: &Delivery,
+    ) -> Result<(), Error> {
         service::mark_captured(tx, order(&event.order)?, &event.payment).await?;
         Ok(())
     }
 }
 
 impl Handle<PaymentVoided> for Service {
-    async fn handle(&self, tx: &DatabaseTransaction, event: PaymentVoided, _: &Delivery) -> Result<(), Error> {
+    async fn handle(
+        &self,
+        tx: &DatabaseTransaction,
+        event: PaymentVoided,
+        _: &Delivery,
+    ) -> Result<(), Error> {
         service::mark_voided(tx, order(&event.order)?, &event.payment).await?;
         Ok(())
     }
 }
 
 impl Handle<PaymentRefunded> for Service {
-    async fn handle(&self, tx: &DatabaseTransaction, event: PaymentRefunded, _: &Delivery) -> Result<(), Error> {
+    async fn handle(
+        &self,
+        tx: &DatabaseTransaction,
+        event: PaymentRefunded,
+        _: &Delivery,
+    ) -> Result<(), Error> {
         let (refunded, captured) = (money(event.refunded.as_ref())?, money(event.captured.as_ref())?);
         service::mark_refunded(tx, order(&event.order)?, &event.payment, refunded, captured).await?;
         Ok(())
@@ -35,7 +50,12 @@ impl Handle<PaymentRefunded> for Service {
 
 impl Handle<PaymentFailed> for Service {
     /// A refused authorization was told to the checkout, and a refused refund is for payment's operators.
-    async fn handle(&self, tx: &DatabaseTransaction, event: PaymentFailed, _: &Delivery) -> Result<(), Error> {
+    async fn handle(
+        &self,
+        tx: &DatabaseTransaction,
+        event: PaymentFailed,
+        _: &Delivery,
+    ) -> Result<(), Error> {
         if event.stage == "capture" {
             service::mark_capture_failed(tx, order(&event.order)?).await?;
         }
@@ -44,14 +64,24 @@ impl Handle<PaymentFailed> for Service {
 }
 
 impl Handle<ShipmentDispatched> for Service {
-    async fn handle(&self, tx: &DatabaseTransaction, event: ShipmentDispatched, _: &Delivery) -> Result<(), Error> {
+    async fn handle(
+        &self,
+        tx: &DatabaseTransaction,
+        event: ShipmentDispatched,
+        _: &Delivery,
+    ) -> Result<(), Error> {
         service::mark_shipped(tx, order(&event.order)?, &event.shipment).await?;
         Ok(())
     }
 }
 
 impl Handle<ShipmentDelivered> for Service {
-    async fn handle(&self, tx: &DatabaseTransaction, event: ShipmentDelivered, _: &Delivery) -> Result<(), Error> {
+    async fn handle(
+        &self,
+        tx: &DatabaseTransaction,
+        event: ShipmentDelivered,
+        _: &Delivery,
+    ) -> Result<(), Error> {
         service::mark_delivered(tx, order(&event.order)?).await?;
         Ok(())
     }

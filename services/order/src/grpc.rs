@@ -1,7 +1,8 @@
 //! The service on the wire: each RPC reads its request, calls one use case, and tells what became of it.
 
+mod read;
 mod sagas;
-pub(crate) mod wire;
+mod tell;
 
 use std::time::Duration;
 
@@ -10,10 +11,11 @@ use chassis::id::Id;
 use chassis::once::{Key, once};
 use chassis::page::Page;
 use chassis::time::Timestamp;
-use chassis::{deadline, saga, status};
+use chassis::{deadline, saga, status, wire};
 use contract::order::v1 as pb;
 use contract::order::v1::order_service_server::OrderService;
 use futures::stream::{self, BoxStream, StreamExt};
+use prost::Message;
 use tonic::{Code, Request, Response, Status};
 
 use crate::domain::{Order, Return, State};
@@ -23,28 +25,36 @@ use crate::service::{Imported, owner};
 use crate::store::{self, Details, Owner};
 use crate::{Service, place, service};
 
+/// A page ends early where its orders get larger than this together: clients take answers up to 4 MiB.
+const PAGE_BYTES_MAX: usize = 1024 * 1024;
 /// How long a cancellation waits for a checkout to turn back.
 const TURNING_BACK: Duration = Duration::from_secs(8);
 
 #[tonic::async_trait]
 impl OrderService for Service {
-    async fn quote_order(&self, request: Request<pb::QuoteOrderRequest>) -> Result<Response<pb::Quote>, Status> {
+    async fn quote_order(
+        &self,
+        request: Request<pb::QuoteOrderRequest>,
+    ) -> Result<Response<pb::Quote>, Status> {
         let (caller, request) = caller::of(request)?;
-        let (customer, wish) = (caller.subject()?, wire::wish(&request)?);
+        let (customer, wish) = (caller.subject()?, read::wish(&request)?);
         let offer = quote::price(&self.peers, &self.config, &caller, customer, wish, Purpose::Quote).await?;
         Ok(Response::new(offer.into()))
     }
 
-    async fn place_order(&self, request: Request<pb::PlaceOrderRequest>) -> Result<Response<pb::Order>, Status> {
+    async fn place_order(
+        &self,
+        request: Request<pb::PlaceOrderRequest>,
+    ) -> Result<Response<pb::Order>, Status> {
         let (caller, request) = caller::of(request)?;
-        let command = wire::command(&request)?;
+        let command = read::command(&request)?;
         let key = Key::of(&caller, "PlaceOrder", &request.request_id, &request);
         Ok(Response::new(place::place(self, &caller, key, command).await?))
     }
 
     async fn get_order(&self, request: Request<pb::GetOrderRequest>) -> Result<Response<pb::Order>, Status> {
         let (caller, request) = caller::of(request)?;
-        let id = chassis::wire::name("name", &request.name)?;
+        let id = wire::name("name", &request.name)?;
         Ok(Response::new(self.read(owner(&caller, "order.read.any"), id).await?))
     }
 
@@ -54,20 +64,21 @@ impl OrderService for Service {
     ) -> Result<Response<pb::ListOrdersResponse>, Status> {
         let (caller, request) = caller::of(request)?;
         let owner = listed(&caller, &request.customer)?;
-        let state = wire::state("state", request.state)?;
+        let state = read::state("state", request.state)?;
         let page = Page::of(request.page_size, &request.page_token, &format!("orders {owner:?} {state:?}"))?;
-        let after = page.after.as_deref().map(|keys| after(keys)).transpose()?;
+        let after = page.after.as_deref().map(after).transpose()?;
         let found = store::list(self.db.reader(), owner, state, after, page.size + 1).await?;
-        let keys = |(order, _): &(Order, Details)| vec![order.create_time.micros().to_string(), order.id.to_string()];
-        let (found, next_page_token) = page.cut(found, keys);
-        let orders = found.iter().map(|(order, details)| told(order, details)).collect();
+        let (orders, next_page_token) = fitting(&page, found);
         Ok(Response::new(pb::ListOrdersResponse { orders, next_page_token }))
     }
 
-    async fn cancel_order(&self, request: Request<pb::CancelOrderRequest>) -> Result<Response<pb::Order>, Status> {
+    async fn cancel_order(
+        &self,
+        request: Request<pb::CancelOrderRequest>,
+    ) -> Result<Response<pb::Order>, Status> {
         let (caller, request) = caller::of(request)?;
-        let id = chassis::wire::name("name", &request.name)?;
-        let words = wire::words("reason", &request.reason)?;
+        let id = wire::name("name", &request.name)?;
+        let words = read::words("reason", &request.reason)?;
         let key = Key::of(&caller, "CancelOrder", &request.request_id, &request);
         let order = once(&self.db, key, async |tx| {
             service::cancel(tx, &caller, id, words).await.map(|order| pb::Order::from(&order))
@@ -86,7 +97,7 @@ impl OrderService for Service {
         request: Request<pb::WatchOrderRequest>,
     ) -> Result<Response<Self::WatchOrderStream>, Status> {
         let (caller, request) = caller::of(request)?;
-        let id = chassis::wire::name("name", &request.name)?;
+        let id = wire::name("name", &request.name)?;
         let (order, details) = self.find(owner(&caller, "order.read.any"), id).await?;
         Ok(Response::new(self.clone().watched(order, details)))
     }
@@ -96,13 +107,13 @@ impl OrderService for Service {
         request: Request<pb::RequestReturnRequest>,
     ) -> Result<Response<pb::Return>, Status> {
         let (caller, request) = caller::of(request)?;
-        let id = chassis::wire::name("order", &request.order)?;
-        let words = wire::words("reason", &request.reason)?;
+        let id = wire::name("order", &request.order)?;
+        let words = read::words("reason", &request.reason)?;
         let key = Key::of(&caller, "RequestReturn", &request.request_id, &request);
         let requested = once(&self.db, key, async |tx| {
-            let lines = wire::lines(&request.lines);
+            let lines = read::lines(&request.lines);
             let (order, return_id) = service::request_return(tx, &caller, id, &lines, words).await?;
-            told_return(&order, return_id)
+            tell::return_of(&order, return_id)
         })
         .await?;
         Ok(Response::new(pb::Return { reason: request.reason, ..requested }))
@@ -113,22 +124,25 @@ impl OrderService for Service {
         request: Request<pb::ReceiveReturnRequest>,
     ) -> Result<Response<pb::Return>, Status> {
         let (caller, request) = caller::of(request)?;
-        let (id, return_id) = wire::return_name("name", &request.name)?;
+        let (id, return_id) = read::return_name("name", &request.name)?;
         let key = Key::of(&caller, "ReceiveReturn", &request.request_id, &request);
         let received = once(&self.db, key, async |tx| {
-            told_return(&service::receive_return(tx, &caller, id, return_id).await?, return_id)
+            tell::return_of(&service::receive_return(tx, &caller, id, return_id).await?, return_id)
         })
         .await?;
         Ok(Response::new(self.dress_return(id, return_id, received).await?))
     }
 
-    async fn refuse_return(&self, request: Request<pb::RefuseReturnRequest>) -> Result<Response<pb::Return>, Status> {
+    async fn refuse_return(
+        &self,
+        request: Request<pb::RefuseReturnRequest>,
+    ) -> Result<Response<pb::Return>, Status> {
         let (caller, request) = caller::of(request)?;
-        let (id, return_id) = wire::return_name("name", &request.name)?;
-        let words = wire::words("reason", &request.reason)?;
+        let (id, return_id) = read::return_name("name", &request.name)?;
+        let words = read::words("reason", &request.reason)?;
         let key = Key::of(&caller, "RefuseReturn", &request.request_id, &request);
         let refused = once(&self.db, key, async |tx| {
-            told_return(&service::refuse_return(tx, &caller, id, return_id, words).await?, return_id)
+            tell::return_of(&service::refuse_return(tx, &caller, id, return_id, words).await?, return_id)
         })
         .await?;
         Ok(Response::new(self.dress_return(id, return_id, refused).await?))
@@ -139,13 +153,14 @@ impl OrderService for Service {
         request: Request<pb::ListReturnsRequest>,
     ) -> Result<Response<pb::ListReturnsResponse>, Status> {
         let (caller, request) = caller::of(request)?;
-        let id = chassis::wire::name("parent", &request.parent)?;
+        let id = wire::name("parent", &request.parent)?;
         let (order, details) = self.find(owner(&caller, "order.read.any"), id).await?;
         let page = Page::of(request.page_size, &request.page_token, &format!("returns {id}"))?;
         let after: i64 = page.after.as_ref().and_then(|keys| keys.first()?.parse().ok()).unwrap_or_default();
         let found = order.returns.iter().filter(|found| found.requested_version > after).collect();
         let (found, next_page_token) = page.cut(found, |found| vec![found.requested_version.to_string()]);
-        let returns = found.into_iter().map(|found| with_reason(wire::returned(&order, found), found, &details));
+        let returns =
+            found.into_iter().map(|found| tell::with_reason(tell::returned(&order, found), found, &details));
         Ok(Response::new(pb::ListReturnsResponse { returns: returns.collect(), next_page_token }))
     }
 
@@ -154,7 +169,7 @@ impl OrderService for Service {
         request: Request<pb::ListOrderEventsRequest>,
     ) -> Result<Response<pb::ListOrderEventsResponse>, Status> {
         let request = request.into_inner();
-        let id: Id<Order> = chassis::wire::name("parent", &request.parent)?;
+        let id: Id<Order> = wire::name("parent", &request.parent)?;
         let page = Page::of(request.page_size, &request.page_token, &format!("events {id}"))?;
         let after = page.after.as_ref().and_then(|keys| keys.first()?.parse().ok()).unwrap_or_default();
         let found = store::list_events(self.db.reader(), id, after, page.size + 1).await?;
@@ -162,7 +177,7 @@ impl OrderService for Service {
             return Err(Error::NotFound(id.name()).into());
         }
         let (found, next_page_token) = page.cut(found, |recorded| vec![recorded.version.to_string()]);
-        let events = found.iter().map(wire::stored).collect::<Result<_, _>>()?;
+        let events = found.iter().map(tell::stored).collect::<Result<_, _>>()?;
         Ok(Response::new(pb::ListOrderEventsResponse { events, next_page_token }))
     }
 
@@ -171,11 +186,13 @@ impl OrderService for Service {
         request: Request<pb::ImportOrdersRequest>,
     ) -> Result<Response<pb::ImportOrdersResponse>, Status> {
         let (caller, request) = caller::of(request)?;
-        let read = |order: pb::ImportedOrder| (order.external_id.clone(), wire::import(&request.source, order));
+        let read =
+            |order: pb::ImportedOrder| (order.external_id.clone(), read::import(&request.source, order));
         let read: Vec<_> = request.orders.into_iter().map(read).collect();
         let imports: Vec<_> = read.iter().filter_map(|(_, import)| import.as_ref().ok().cloned()).collect();
         let author = caller.key();
-        let done = self.db.write(async |tx| service::import(tx, &imports, &author, &self.config).await).await?;
+        let done =
+            self.db.write(async |tx| service::import(tx, &imports, &author, &self.config).await).await?;
         let mut done = done.into_iter();
         let result = |(external_id, import)| import_result(external_id, import, &mut done);
         Ok(Response::new(pb::ImportOrdersResponse { results: read.into_iter().map(result).collect() }))
@@ -199,9 +216,12 @@ impl OrderService for Service {
         Ok(Response::new(sagas::intervene(&self.db, &request.name, act).await?))
     }
 
-    async fn skip_saga_step(&self, request: Request<pb::SkipSagaStepRequest>) -> Result<Response<pb::Saga>, Status> {
+    async fn skip_saga_step(
+        &self,
+        request: Request<pb::SkipSagaStepRequest>,
+    ) -> Result<Response<pb::Saga>, Status> {
         let (caller, request) = caller::of(request)?;
-        let operator = sagas::operator(&caller, wire::words("reason", &request.reason)?);
+        let operator = sagas::operator(&caller, read::words("reason", &request.reason)?);
         let act = async |tx: &_, id| saga::skip(tx, id, &operator).await;
         Ok(Response::new(sagas::intervene(&self.db, &request.name, act).await?))
     }
@@ -211,7 +231,7 @@ impl OrderService for Service {
         request: Request<pb::CompensateSagaRequest>,
     ) -> Result<Response<pb::Saga>, Status> {
         let (caller, request) = caller::of(request)?;
-        let operator = sagas::operator(&caller, wire::words("reason", &request.reason)?);
+        let operator = sagas::operator(&caller, read::words("reason", &request.reason)?);
         let act = async |tx: &_, id| saga::compensate::<crate::checkout::Checkout>(tx, id, &operator).await;
         Ok(Response::new(sagas::intervene(&self.db, &request.name, act).await?))
     }
@@ -221,21 +241,26 @@ impl Service {
     /// The order as it is now.
     pub(crate) async fn read(&self, owner: Owner<'_>, id: Id<Order>) -> Result<pb::Order, Status> {
         let (order, details) = self.find(owner, id).await?;
-        Ok(told(&order, &details))
+        Ok(tell::order(&order, &details))
     }
 
     /// Adds what is personal to a kept reply, which has nothing of it.
     pub(crate) async fn dress(&self, mut reply: pb::Order) -> Result<pb::Order, Status> {
-        let id = chassis::wire::name("name", &reply.name)?;
+        let id = wire::name("name", &reply.name)?;
         let (order, details) = self.find(Owner::Anyone, id).await?;
-        wire::dress(&mut reply, &order, &details);
+        tell::dress(&mut reply, &order, &details);
         Ok(reply)
     }
 
-    async fn dress_return(&self, id: Id<Order>, of: Id<Return>, reply: pb::Return) -> Result<pb::Return, Status> {
+    async fn dress_return(
+        &self,
+        id: Id<Order>,
+        of: Id<Return>,
+        reply: pb::Return,
+    ) -> Result<pb::Return, Status> {
         let (order, details) = self.find(Owner::Anyone, id).await?;
         let found = order.find_return(of).map_err(Error::from)?;
-        Ok(with_reason(reply, found, &details))
+        Ok(tell::with_reason(reply, found, &details))
     }
 
     async fn find(&self, owner: Owner<'_>, id: Id<Order>) -> Result<(Order, Details), Status> {
@@ -245,7 +270,8 @@ impl Service {
 
     /// Waits for a checkout that was asked to turn back; it may have passed its pivot first.
     async fn turned_back(&self, id: Id<Order>) -> Result<pb::Order, Status> {
-        let patience = deadline::remaining().map_or(TURNING_BACK, |left| left.saturating_sub(Duration::from_secs(1)));
+        let patience =
+            deadline::remaining().map_or(TURNING_BACK, |left| left.saturating_sub(Duration::from_secs(1)));
         if let Ok(Err(error)) = tokio::time::timeout(patience, self.runner.wait(id.uuid())).await {
             return Err(status::internal(&error));
         }
@@ -253,35 +279,21 @@ impl Service {
     }
 
     fn watched(self, order: Order, details: Details) -> BoxStream<'static, Result<pb::Order, Status>> {
-        let (id, first) = (order.id, told(&order, &details));
+        let (id, first) = (order.id, tell::order(&order, &details));
         if order.is_settled() {
             return stream::iter([Ok(first)]).boxed();
         }
         let changes = self.watchers.watch(id, order.version);
-        let rest = stream::try_unfold((self, changes, false), move |(service, mut changes, settled)| async move {
-            if settled || changes.changed().await.is_err() {
+        let start = (self, changes, order.version, false);
+        let rest = stream::try_unfold(start, move |(service, mut changes, seen, settled)| async move {
+            if settled || changes.wait_for(|version| *version > seen).await.is_err() {
                 return Ok(None);
             }
             let (order, details) = service.find(Owner::Anyone, id).await?;
-            Ok(Some((told(&order, &details), (service, changes, order.is_settled()))))
+            Ok(Some((tell::order(&order, &details), (service, changes, order.version, order.is_settled()))))
         });
         stream::iter([Ok(first)]).chain(rest).boxed()
     }
-}
-
-fn told(order: &Order, details: &Details) -> pb::Order {
-    let mut wire = pb::Order::from(order);
-    wire::dress(&mut wire, order, details);
-    wire
-}
-
-fn told_return(order: &Order, id: Id<Return>) -> Result<pb::Return, Error> {
-    Ok(wire::returned(order, order.find_return(id)?))
-}
-
-fn with_reason(mut reply: pb::Return, found: &Return, details: &Details) -> pb::Return {
-    reply.reason = details.words.get(&found.requested_version).cloned().unwrap_or_default();
-    reply
 }
 
 /// Whose orders a list shows: the caller's own, or with order.read.any a customer's or everyone's.
@@ -298,6 +310,24 @@ fn listed<'a>(caller: &'a Caller, customer: &'a str) -> Result<Owner<'a>, Status
         "customers/-" => Ok(Owner::Anyone),
         customer => Ok(Owner::Only(customer)),
     }
+}
+
+/// The orders of a page that fit into one answer, and where to go on. Orders from elsewhere have hundreds of lines.
+fn fitting(page: &Page, found: Vec<(Order, Details)>) -> (Vec<pb::Order>, String) {
+    let place = |order: &Order| vec![order.create_time.micros().to_string(), order.id.to_string()];
+    let (found, next_page_token) = page.cut(found, |(order, _)| place(order));
+    let mut orders = Vec::with_capacity(found.len());
+    let (mut bytes, mut last) = (0, None);
+    for (order, details) in &found {
+        let told = tell::order(order, details);
+        bytes += told.encoded_len();
+        if let Some(last) = last.filter(|_| bytes > PAGE_BYTES_MAX) {
+            return (orders, page.token(&place(last)));
+        }
+        orders.push(told);
+        last = Some(order);
+    }
+    (orders, next_page_token)
 }
 
 fn after(keys: &[String]) -> Result<(Timestamp, Id<Order>), Status> {

@@ -84,7 +84,8 @@ pub async fn serve(host: Host, config: Config) -> Result<(), chassis::Error> {
         .on::<ShipmentDispatched>(service.clone())
         .on::<ShipmentDelivered>(service.clone())
         .on::<UserErased>(service.clone());
-    let (runner, watchers, shutdown) = (service.runner.clone(), service.watchers.clone(), host.shutdown.clone());
+    let (runner, watchers, shutdown) =
+        (service.runner.clone(), service.watchers.clone(), host.shutdown.clone());
     Server::new(&host, &db)
         .grpc(OrderServiceServer::new(service))
         .consume(consumer)

@@ -7,7 +7,9 @@ use chassis::client::{Channel, as_subject};
 use chassis::host::Host;
 use chassis::money::Money;
 use chassis::time::Timestamp;
-use contract::cart::v1::{Cart as WireCart, GetCartRequest, cart::State as CartState, cart_service_client::CartServiceClient};
+use contract::cart::v1::{
+    Cart as WireCart, GetCartRequest, cart::State as CartState, cart_service_client::CartServiceClient,
+};
 use contract::catalog::v1::{
     BatchGetVariantsRequest, Variant as WireVariant, catalog_service_client::CatalogServiceClient,
     product::State as ProductState, variant::State as VariantState,
@@ -87,7 +89,7 @@ impl Peers {
         })
     }
 
-    /// The caller's cart: another's is NOT_FOUND there.
+    /// The caller's cart: another's is not found there.
     pub(crate) async fn cart(&self, caller: &Caller, name: &str) -> Result<Cart, Error> {
         let request = as_subject(caller, GetCartRequest { name: name.to_owned() });
         let cart = self.cart.clone().get_cart(request).await.map_err(read_from("cart"))?.into_inner();
@@ -98,7 +100,12 @@ impl Peers {
     pub(crate) async fn variants(&self, names: Vec<String>) -> Result<HashMap<String, Variant>, Error> {
         let request = BatchGetVariantsRequest { names, skus: Vec::new() };
         let found = self.catalog.clone().batch_get_variants(request).await.map_err(read_from("catalog"))?;
-        found.into_inner().variants.into_iter().map(|variant| Ok((variant.name.clone(), read_variant(variant)?))).collect()
+        found
+            .into_inner()
+            .variants
+            .into_iter()
+            .map(|variant| Ok((variant.name.clone(), read_variant(variant)?)))
+            .collect()
     }
 
     /// Whether somebody can be reached.
@@ -119,7 +126,12 @@ impl Peers {
     }
 
     /// What a coupon takes off each line.
-    pub(crate) async fn discounts(&self, code: &str, customer: &str, goods: &Goods) -> Result<Vec<Money>, Error> {
+    pub(crate) async fn discounts(
+        &self,
+        code: &str,
+        customer: &str,
+        goods: &Goods,
+    ) -> Result<Vec<Money>, Error> {
         let line = |line: &crate::domain::Line| PricedLine {
             variant: line.variant.clone(),
             quantity: line.quantity,
@@ -130,8 +142,14 @@ impl Peers {
             lines: goods.lines.iter().map(line).collect(),
             customer: customer.to_owned(),
         };
-        let found = self.promotion.clone().evaluate_discounts(request).await.map_err(read_from("promotion"))?;
-        found.into_inner().line_discounts.iter().map(|discount| read_money("promotion", Some(discount))).collect()
+        let found =
+            self.promotion.clone().evaluate_discounts(request).await.map_err(read_from("promotion"))?;
+        found
+            .into_inner()
+            .line_discounts
+            .iter()
+            .map(|discount| read_money("promotion", Some(discount)))
+            .collect()
     }
 
     /// The ways to send goods to a country, the cheapest first.
@@ -224,8 +242,7 @@ impl From<WireCart> for Cart {
 }
 
 fn read_variant(variant: WireVariant) -> Result<Variant, Error> {
-    let on_sale =
-        variant.state() == VariantState::Active && variant.product_state() == ProductState::Active;
+    let on_sale = variant.state() == VariantState::Active && variant.product_state() == ProductState::Active;
     let title = match variant.title.as_str() {
         "" => variant.product_title,
         form => format!("{}, {form}", variant.product_title),
@@ -250,7 +267,7 @@ fn read_money(noun: &'static str, money: Option<&contract::Money>) -> Result<Mon
 fn read_from(noun: &'static str) -> impl Fn(Status) -> Error {
     move |status| match status.code() {
         Code::InvalidArgument | Code::NotFound | Code::FailedPrecondition | Code::ResourceExhausted => {
-            Error::Peer(Box::new(status))
+            Error::Passed(Box::new(status))
         }
         Code::Ok
         | Code::Cancelled

@@ -49,7 +49,7 @@ impl std::fmt::Debug for PaymentMethod {
 
 /// What became of the request.
 enum Accepted {
-    Now(Started<Checkout>, Id<Order>),
+    Now(Box<Started<Checkout>>, Id<Order>),
     Before(Box<pb::Order>),
 }
 
@@ -74,10 +74,12 @@ pub(crate) async fn place(
         Accepted::Before(order) => service.dress(*order).await,
         Accepted::Now(started, id) => {
             let patience = deadline::remaining().map_or(PATIENCE, |left| left.saturating_sub(ANSWERING));
-            match tokio::time::timeout(patience, service.runner.drive(started)).await {
+            match tokio::time::timeout(patience, service.runner.drive(*started)).await {
                 Ok(Ok(_outcome)) => {}
                 // The saga's row is there: it is resumed, whatever failed here.
-                Ok(Err(error)) => tracing::warn!(order.id = %id, error = status::chain(&error), "a checkout was interrupted"),
+                Ok(Err(error)) => {
+                    tracing::warn!(order.id = %id, error = status::chain(&error), "a checkout was interrupted")
+                }
                 Err(_) => tracing::info!(order.id = %id, "a checkout takes longer than its caller waits"),
             }
             service.read(Owner::Anyone, id).await
@@ -85,7 +87,12 @@ pub(crate) async fn place(
     }
 }
 
-async fn price(service: &Service, caller: &Caller, customer: &str, command: &Command) -> Result<Offer, Error> {
+async fn price(
+    service: &Service,
+    caller: &Caller,
+    customer: &str,
+    command: &Command,
+) -> Result<Offer, Error> {
     let (peers, config) = (&service.peers, &service.config);
     let offer = quote::price(peers, config, caller, customer, command.wish.clone(), Purpose::Order).await?;
     if let Some(amounts) = &offer.amounts {
@@ -110,7 +117,8 @@ async fn accept(
     };
     let id = Id::<Order>::new();
     let lasts = Duration::from_secs(service.config.checkout_seconds);
-    let coupon = Coupon { code: offer.coupon_code.clone(), discount: goods.discount, subtotal: goods.subtotal };
+    let coupon =
+        Coupon { code: offer.coupon_code.clone(), discount: goods.discount, subtotal: goods.subtotal };
     let state = State {
         order: id,
         customer: customer.to_owned(),
@@ -140,7 +148,7 @@ async fn accept(
             }
             let order = store::create(tx, id, placed, &command.address, CUSTOMER).await?;
             let started = service.runner.start(tx, id.uuid(), &order.id.name(), &state, lasts).await?;
-            Ok(Accepted::Now(started, id))
+            Ok(Accepted::Now(Box::new(started), id))
         })
         .await
 }

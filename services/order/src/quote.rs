@@ -85,7 +85,8 @@ pub(crate) async fn price(
     wish: Wish,
     purpose: Purpose,
 ) -> Result<Offer, Error> {
-    let (basket, contact) = futures::try_join!(fill(peers, caller, &wish.basket), reachable(peers, customer))?;
+    let (basket, contact) =
+        futures::try_join!(fill(peers, caller, &wish.basket), reachable(peers, customer))?;
     let (cart, items, mut problems) = basket;
     if !contact {
         problems.push(Problem::ContactMissing);
@@ -124,7 +125,7 @@ pub(crate) async fn price(
     );
     let goods = match discounts {
         Ok(discounts) => goods.discounted(&discounts)?,
-        Err(Error::Peer(status)) if is_refusal(&status) => {
+        Err(Error::Passed(status)) if is_refusal(&status) => {
             offer.problems.push(Problem::CouponInvalid(status));
             goods
         }

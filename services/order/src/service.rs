@@ -82,14 +82,22 @@ pub(crate) async fn refuse_return(
 }
 
 /// The order's money was taken.
-pub(crate) async fn mark_captured(tx: &DatabaseTransaction, id: Id<Order>, payment: &str) -> Result<Order, Error> {
+pub(crate) async fn mark_captured(
+    tx: &DatabaseTransaction,
+    id: Id<Order>,
+    payment: &str,
+) -> Result<Order, Error> {
     let order = load(tx, Owner::Anyone, id).await?;
     let event = order.captured(payment);
     save(tx, order, event, by_payment).await
 }
 
 /// The order's money was given up before it was taken.
-pub(crate) async fn mark_voided(tx: &DatabaseTransaction, id: Id<Order>, payment: &str) -> Result<Order, Error> {
+pub(crate) async fn mark_voided(
+    tx: &DatabaseTransaction,
+    id: Id<Order>,
+    payment: &str,
+) -> Result<Order, Error> {
     let order = load(tx, Owner::Anyone, id).await?;
     let event = order.voided(payment);
     save(tx, order, event, by_payment).await
@@ -116,7 +124,11 @@ pub(crate) async fn mark_capture_failed(tx: &DatabaseTransaction, id: Id<Order>)
 }
 
 /// The order's goods left.
-pub(crate) async fn mark_shipped(tx: &DatabaseTransaction, id: Id<Order>, shipment: &str) -> Result<Order, Error> {
+pub(crate) async fn mark_shipped(
+    tx: &DatabaseTransaction,
+    id: Id<Order>,
+    shipment: &str,
+) -> Result<Order, Error> {
     let order = load(tx, Owner::Anyone, id).await?;
     let event = order.ship(shipment)?;
     if matches!(event, Some(Event::LeftAfterCancellation { .. })) {

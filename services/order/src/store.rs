@@ -5,15 +5,15 @@ mod events;
 mod facts;
 mod rows;
 
-use sea_orm::sea_query::ExprTrait;
 use chassis::id::Id;
 use chassis::time::Timestamp;
 use sea_orm::entity::prelude::*;
+use sea_orm::sea_query::ExprTrait;
 use sea_orm::{ConnectionTrait, DatabaseTransaction, QueryOrder, QuerySelect, SqlErr};
 
 pub(crate) use details::{Details, erase, note};
 pub(crate) use events::list as list_events;
-pub(crate) use facts::{check_after, count_unsettled, facts};
+pub(crate) use facts::{check_after, facts};
 
 use crate::announce;
 use crate::domain::{Address, Event, Order, Placed, Recorded, State};
@@ -58,7 +58,8 @@ pub(crate) async fn list(
     limit: u64,
 ) -> Result<Vec<(Order, Details)>, Error> {
     use rows::Column::{CreateTime, Id as OrderId, State as OrderState};
-    let mut query = owned(rows::Entity::find(), owner).order_by_desc(CreateTime).order_by_desc(OrderId).limit(limit);
+    let mut query =
+        owned(rows::Entity::find(), owner).order_by_desc(CreateTime).order_by_desc(OrderId).limit(limit);
     if let Some(state) = state {
         query = query.filter(OrderState.eq(state.as_str()));
     }
@@ -71,7 +72,10 @@ pub(crate) async fn list(
 }
 
 /// The versions of these orders, as committed.
-pub(crate) async fn versions(db: &impl ConnectionTrait, ids: &[Id<Order>]) -> Result<Vec<(Id<Order>, i64)>, Error> {
+pub(crate) async fn versions(
+    db: &impl ConnectionTrait,
+    ids: &[Id<Order>],
+) -> Result<Vec<(Id<Order>, i64)>, Error> {
     let ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
     let found: Vec<(Uuid, i64)> = rows::Entity::find()
         .select_only()
@@ -103,8 +107,14 @@ pub(crate) async fn create(
 }
 
 /// Appends what happens to an order: its version checked, its row projected, the rest of the platform told.
-pub(crate) async fn append(tx: &DatabaseTransaction, order: &Order, event: Event, actor: &str) -> Result<Order, Error> {
-    let next = Recorded { version: order.version + 1, event, actor: actor.to_owned(), time: Timestamp::now() };
+pub(crate) async fn append(
+    tx: &DatabaseTransaction,
+    order: &Order,
+    event: Event,
+    actor: &str,
+) -> Result<Order, Error> {
+    let next =
+        Recorded { version: order.version + 1, event, actor: actor.to_owned(), time: Timestamp::now() };
     let mut after = order.clone();
     after.apply(&next)?;
     events::insert(tx, &[(order.id, &next)]).await?;
@@ -114,7 +124,10 @@ pub(crate) async fn append(tx: &DatabaseTransaction, order: &Order, event: Event
 }
 
 /// Writes orders that happened elsewhere, with their histories, and announces them.
-pub(crate) async fn import(tx: &DatabaseTransaction, histories: &[(Order, Vec<Recorded>)]) -> Result<(), Error> {
+pub(crate) async fn import(
+    tx: &DatabaseTransaction,
+    histories: &[(Order, Vec<Recorded>)],
+) -> Result<(), Error> {
     let mut orders = Vec::new();
     let mut recorded = Vec::new();
     for (order, events) in histories {

@@ -22,12 +22,15 @@ const OTHERWISE: Duration = Duration::from_secs(1);
 /// Orders asked for by one statement.
 const IDS_MAX: usize = 500;
 
+/// The latest committed version of each order watched.
+type Watched = HashMap<Id<Order>, watch::Sender<i64>>;
+
 /// Who watches which order.
 #[derive(Clone)]
 pub(crate) struct Watchers {
     db: Db,
-    /// The latest committed version of each order watched; nothing once the service stops.
-    watched: Arc<Mutex<Option<HashMap<Id<Order>, watch::Sender<i64>>>>>,
+    /// Nothing once the service stops.
+    watched: Arc<Mutex<Option<Watched>>>,
 }
 
 impl Watchers {
@@ -49,7 +52,10 @@ impl Watchers {
         loop {
             let committed = self.db.committed().notified();
             if let Err(error) = self.look().await {
-                tracing::warn!(error = chassis::status::chain(&error), "cannot look after the orders watched");
+                tracing::warn!(
+                    error = chassis::status::chain(&error),
+                    "cannot look after the orders watched"
+                );
             }
             tokio::select! {
                 () = &mut shutdown => break,
@@ -81,7 +87,7 @@ impl Watchers {
         Ok(())
     }
 
-    fn watched(&self) -> MutexGuard<'_, Option<HashMap<Id<Order>, watch::Sender<i64>>>> {
+    fn watched(&self) -> MutexGuard<'_, Option<Watched>> {
         self.watched.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,6 +1,10 @@
 //! The order service through its own gRPC client, with its peers played.
 
-#![allow(clippy::unwrap_used, clippy::wildcard_enum_match_arm, reason = "tests say what they expect by failing")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    reason = "tests say what they expect by failing"
+)]
 
 #[path = "it/books.rs"]
 mod books;

@@ -52,7 +52,9 @@ impl Shop {
 
     fn runner(&self) -> Runner<Checkout> {
         let (db, peers) = (self.db.clone(), self.peers.clone());
-        Runner::new(&self.db, "order", patience(), move |ticket, state| Checkout::new(&db, &peers, ticket, state))
+        Runner::new(&self.db, "order", patience(), move |ticket, state| {
+            Checkout::new(&db, &peers, ticket, state)
+        })
     }
 
     /// An order of two cups with a coupon, accepted.
@@ -71,8 +73,10 @@ impl Shop {
         let goods = Goods::of(vec![item]).expect("goods");
         let amounts = goods.amounts(Money::zero(pound.currency), 2000).expect("amounts");
         let id = Id::<Order>::new();
-        let request = Key::of(&Caller::service_named("order"), "PlaceOrder", &id.to_string(), &pb::Order::default());
-        let coupon = Coupon { code: "TENTH".into(), discount: Money::zero(pound.currency), subtotal: goods.subtotal };
+        let request =
+            Key::of(&Caller::service_named("order"), "PlaceOrder", &id.to_string(), &pb::Order::default());
+        let coupon =
+            Coupon { code: "TENTH".into(), discount: Money::zero(pound.currency), subtotal: goods.subtotal };
         let state = State {
             order: id,
             customer: "users/ada".into(),
@@ -108,7 +112,8 @@ impl Shop {
     }
 
     async fn answered(&self, of: &State) -> bool {
-        let answer = self.db.write(async |tx| once::claim::<pb::Order>(tx, &of.request).await.map_err(Error::from));
+        let answer =
+            self.db.write(async |tx| once::claim::<pb::Order>(tx, &of.request).await.map_err(Error::from));
         matches!(answer.await, Ok(once::Claim::Done(_)))
     }
 }
@@ -157,14 +162,21 @@ async fn each_step_of_a_checkout_may_run_twice() {
 #[tokio::test]
 async fn a_refusal_at_any_step_of_a_checkout_leaves_nothing_held() {
     let shops = Shops::default();
-    a_refusal_at_any_step_leaves_nothing_held(async || shops.make().await, async |checkout| shops.probe(checkout).await)
-        .await;
+    a_refusal_at_any_step_leaves_nothing_held(
+        async || shops.make().await,
+        async |checkout| shops.probe(checkout).await,
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn each_compensation_of_a_checkout_may_run_twice() {
     let shops = Shops::default();
-    each_compensation_may_run_twice(async || shops.make().await, async |checkout| shops.probe(checkout).await).await;
+    each_compensation_may_run_twice(
+        async || shops.make().await,
+        async |checkout| shops.probe(checkout).await,
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -217,7 +229,9 @@ async fn a_checkout_cut_before_its_refusal_is_undone_by_another_runner() {
             let outcome = second.resume(id.uuid()).await.expect("a database");
             (outcome != Outcome::Pending).then_some(outcome)
         });
-        let Outcome::Compensated(refusal) = outcome.await else { panic!("cut after {polls} polls: not undone") };
+        let Outcome::Compensated(refusal) = outcome.await else {
+            panic!("cut after {polls} polls: not undone")
+        };
         assert_eq!(refusal.reason, "PAYMENT_DECLINED");
         let order = shop.order(id).await;
         assert_eq!((order.state, order.cancel_reason.as_str()), (OrderState::Cancelled, "PAYMENT_DECLINED"));

@@ -59,7 +59,9 @@ impl fmt::Debug for Address {
 /// Empty, or a plus and up to fifteen digits.
 fn is_phone(phone: &str) -> bool {
     let Some(digits) = phone.strip_prefix('+') else { return phone.is_empty() };
-    (4..=15).contains(&digits.len()) && digits.bytes().all(|digit| digit.is_ascii_digit()) && !digits.starts_with('0')
+    (4..=15).contains(&digits.len())
+        && digits.bytes().all(|digit| digit.is_ascii_digit())
+        && !digits.starts_with('0')
 }
 
 #[cfg(test)]
@@ -78,7 +80,8 @@ mod tests {
 
     #[test]
     fn an_address_that_cannot_be_is_refused_by_field() {
-        let cases: [(&str, fn(&mut Address)); 6] = [
+        type Spoil = fn(&mut Address);
+        let cases: [(&str, Spoil); 6] = [
             ("country_code", |address| address.country_code = "XX".into()),
             ("country_code", |address| address.country_code = "gb".into()),
             ("line1", |address| address.line1 = "1 Mill\0Lane".into()),

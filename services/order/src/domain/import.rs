@@ -4,8 +4,7 @@ use chassis::id::Id;
 use chassis::money::{Currency, Money};
 use chassis::time::Timestamp;
 
-use super::order::{Broken, Refused};
-use super::{Event, Goods, Imported, Item, Order, PriceError, Recorded};
+use super::{Broken, Event, Goods, Imported, Item, Order, PriceError, Recorded, Refused};
 
 /// An order that happened elsewhere, as it is told.
 #[derive(Clone, Debug)]
@@ -50,7 +49,11 @@ impl Import {
     }
 
     /// Its events, from the purchase to the last return, and the order they amount to.
-    pub(crate) fn history(&self, actor: &str, tax_basis_points: i64) -> Result<(Order, Vec<Recorded>), Fault> {
+    pub(crate) fn history(
+        &self,
+        actor: &str,
+        tax_basis_points: i64,
+    ) -> Result<(Order, Vec<Recorded>), Fault> {
         let id = self.id();
         if self.items.iter().any(|item| item.unit_price.minor < 0) {
             return Err(Fault::PriceNegative);
@@ -133,7 +136,10 @@ mod tests {
     #[test]
     fn an_order_from_elsewhere_is_delivered_and_paid_at_its_own_time() {
         let (order, history) = import().history("users/operator", 2000).expect("an order");
-        assert_eq!((order.state, order.create_time.micros(), order.update_time.micros()), (State::Delivered, 1_000, 2_000));
+        assert_eq!(
+            (order.state, order.create_time.micros(), order.update_time.micros()),
+            (State::Delivered, 1_000, 2_000)
+        );
         assert_eq!((order.amounts.total, order.refund_due(), order.units()), (gbp(3060), gbp(7 * 255), 5));
         assert_eq!(order.amounts.tax, gbp(2 * contained_tax(gbp(6 * 255), 2000).minor));
         assert_eq!(Order::replay(order.id, history).expect("a sound history"), order);

@@ -121,7 +121,9 @@ impl Goods {
 
     /// What they weigh together.
     pub(crate) fn weight_grams(&self) -> i64 {
-        self.lines.iter().fold(0, |sum, line| sum.saturating_add(line.weight_grams.saturating_mul(line.quantity)))
+        self.lines
+            .iter()
+            .fold(0, |sum, line| sum.saturating_add(line.weight_grams.saturating_mul(line.quantity)))
     }
 
     /// What they come to with shipping. Tax is contained in every line and in shipping, at this rate.
@@ -204,7 +206,9 @@ mod tests {
 
     #[test]
     fn tax_is_contained_half_even() {
-        for (amount, basis_points, tax) in [(1200, 2000, 200), (9, 2000, 2), (3, 2000, 0), (1070, 700, 70), (500, 0, 0)] {
+        for (amount, basis_points, tax) in
+            [(1200, 2000, 200), (9, 2000, 2), (3, 2000, 0), (1070, 700, 70), (500, 0, 0)]
+        {
             assert_eq!(contained_tax(gbp(amount), basis_points), gbp(tax), "{amount} at {basis_points}");
         }
     }

@@ -53,11 +53,16 @@ impl Order {
         }
         let on_their_way = |line_id: &str| -> i64 {
             let requested = self.returns.iter().filter(|other| other.state == ReturnState::Requested);
-            requested.flat_map(|other| &other.lines).filter(|line| line.line_id == line_id).map(|line| line.quantity).sum()
+            requested
+                .flat_map(|other| &other.lines)
+                .filter(|line| line.line_id == line_id)
+                .map(|line| line.quantity)
+                .sum()
         };
         for (line_id, _) in wanted {
             let line = self.line(line_id)?;
-            let together: i64 = wanted.iter().filter(|(other, _)| other == line_id).map(|(_, quantity)| quantity).sum();
+            let together: i64 =
+                wanted.iter().filter(|(other, _)| other == line_id).map(|(_, quantity)| quantity).sum();
             let left = line.quantity - line.returned - on_their_way(line_id);
             if together > left {
                 return Err(Refused::ReturnTooLarge { line_id: line_id.clone(), left });
@@ -74,9 +79,12 @@ impl Order {
             ReturnState::Refused => Err(Refused::ReturnClosed { id, state: found.state }),
             ReturnState::Requested => {
                 // Counted anew: another return may have come or gone in between, and pennies must add up to the line.
-                let wanted: Vec<_> = found.lines.iter().map(|line| (line.line_id.clone(), line.quantity)).collect();
+                let wanted: Vec<_> =
+                    found.lines.iter().map(|line| (line.line_id.clone(), line.quantity)).collect();
                 let lines = self.refunds(&wanted)?;
-                let refund = lines.iter().try_fold(Money::zero(self.amounts.total.currency), |sum, line| sum.plus(line.refund));
+                let refund = lines
+                    .iter()
+                    .try_fold(Money::zero(self.amounts.total.currency), |sum, line| sum.plus(line.refund));
                 let refund = refund.map_err(|_| Refused::NoSuchReturn(id))?;
                 Ok(Some(Event::ReturnReceived { id, lines, refund }))
             }
@@ -102,9 +110,11 @@ impl Order {
         let mut lines: Vec<ReturnedLine> = Vec::with_capacity(wanted.len());
         for (line_id, quantity) in wanted {
             let line = self.line(line_id)?;
-            let earlier: i64 = lines.iter().filter(|other| other.line_id == *line_id).map(|other| other.quantity).sum();
+            let earlier: i64 =
+                lines.iter().filter(|other| other.line_id == *line_id).map(|other| other.quantity).sum();
             let before = line.returned + earlier;
-            let refund = worth(line.total, before + quantity, line.quantity).minor - worth(line.total, before, line.quantity).minor;
+            let refund = worth(line.total, before + quantity, line.quantity).minor
+                - worth(line.total, before, line.quantity).minor;
             let refund = Money::new(refund, line.total.currency);
             lines.push(ReturnedLine { line_id: line_id.clone(), quantity: *quantity, refund });
         }
@@ -112,6 +122,9 @@ impl Order {
     }
 
     fn line(&self, line_id: &str) -> Result<&super::Line, Refused> {
-        self.lines.iter().find(|line| line.line_id == line_id).ok_or_else(|| Refused::NoSuchLine(line_id.to_owned()))
+        self.lines
+            .iter()
+            .find(|line| line.line_id == line_id)
+            .ok_or_else(|| Refused::NoSuchLine(line_id.to_owned()))
     }
 }

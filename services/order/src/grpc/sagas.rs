@@ -24,13 +24,13 @@ pub(super) async fn list(db: &Db, request: &pb::ListSagasRequest) -> Result<pb::
     let found = saga::list(db.reader(), &filter, after, page.size + 1).await;
     let found = found.map_err(|error| status::internal(&error))?;
     let (found, next_page_token) = page.cut(found, |saga| vec![saga.id.to_string()]);
-    Ok(pb::ListSagasResponse { sagas: found.into_iter().map(told).collect(), next_page_token })
+    Ok(pb::ListSagasResponse { sagas: found.into_iter().map(tell).collect(), next_page_token })
 }
 
 pub(super) async fn get(db: &Db, name: &str) -> Result<pb::Saga, Status> {
     let id: Id<Process> = wire::name("name", name)?;
     let found = saga::get(db.writer(), id.uuid()).await.map_err(|error| status::internal(&error))?;
-    Ok(told(found.ok_or(Intervention::NotFound(id.uuid()))?))
+    Ok(tell(found.ok_or(Intervention::NotFound(id.uuid()))?))
 }
 
 /// Lets an operator act on a saga, and shows how it stands then.
@@ -52,7 +52,8 @@ pub(super) fn operator(caller: &Caller, reason: &str) -> String {
 }
 
 fn state(state: i32) -> Result<Option<State>, Status> {
-    let state = pb::saga::State::try_from(state).map_err(|_| status::invalid("state", "is not a state of sagas"))?;
+    let state =
+        pb::saga::State::try_from(state).map_err(|_| status::invalid("state", "is not a state of sagas"))?;
     Ok(match state {
         pb::saga::State::Unspecified => None,
         pb::saga::State::Running => Some(State::Running),
@@ -63,7 +64,7 @@ fn state(state: i32) -> Result<Option<State>, Status> {
     })
 }
 
-fn told(saga: View) -> pb::Saga {
+fn tell(saga: View) -> pb::Saga {
     let live = matches!(saga.state, State::Running | State::Compensating);
     let mut wire = pb::Saga {
         name: Id::<Process>::from(saga.id).name(),
@@ -72,7 +73,7 @@ fn told(saga: View) -> pb::Saga {
         step: saga.step,
         attempts: saga.attempts,
         last_error: saga.last_error.unwrap_or_default(),
-        steps: saga.steps.into_iter().map(told_step).collect(),
+        steps: saga.steps.into_iter().map(tell_step).collect(),
         create_time: Some(saga.create_time.into()),
         retry_time: live.then(|| saga.next_attempt_time.into()),
         end_time: saga.end_time.map(Into::into),
@@ -88,7 +89,7 @@ fn told(saga: View) -> pb::Saga {
     wire
 }
 
-fn told_step(step: StepView) -> pb::SagaStep {
+fn tell_step(step: StepView) -> pb::SagaStep {
     let outcome = match step.outcome {
         StepOutcome::Started => "STARTED",
         StepOutcome::Done => "DONE",

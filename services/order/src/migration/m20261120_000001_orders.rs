@@ -14,10 +14,8 @@ impl MigrationName for Migration {
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        let uuid = match manager.get_database_backend() {
-            DatabaseBackend::Postgres => "UUID",
-            _ => "BLOB",
-        };
+        let postgres = manager.get_database_backend() == DatabaseBackend::Postgres;
+        let uuid = if postgres { "UUID" } else { "BLOB" };
         for statement in UP {
             manager.get_connection().execute_unprepared(&statement.replace("{uuid}", uuid)).await?;
         }

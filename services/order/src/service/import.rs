@@ -26,7 +26,8 @@ pub(crate) async fn import(
     config: &Config,
 ) -> Result<Vec<Imported>, Error> {
     let ids: Vec<Id<Order>> = imports.iter().map(Import::id).collect();
-    let mut here: HashSet<Id<Order>> = store::versions(tx, &ids).await?.into_iter().map(|(id, _)| id).collect();
+    let mut here: HashSet<Id<Order>> =
+        store::versions(tx, &ids).await?.into_iter().map(|(id, _)| id).collect();
     let mut results = Vec::with_capacity(imports.len());
     let mut histories = Vec::new();
     for (import, id) in imports.iter().zip(ids) {

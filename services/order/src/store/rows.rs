@@ -113,7 +113,8 @@ pub(super) async fn update(tx: &DatabaseTransaction, order: &Order, read: i64) -
         update_time: Set(row.update_time),
         ..Default::default()
     };
-    let query = Entity::update_many().set(changed).filter(Column::Id.eq(row.id)).filter(Column::Version.eq(read));
+    let query =
+        Entity::update_many().set(changed).filter(Column::Id.eq(row.id)).filter(Column::Version.eq(read));
     let updated = query.exec(tx).await.map_err(violated)?;
     if updated.rows_affected == 0 { Err(Error::Conflict) } else { Ok(()) }
 }

@@ -1,6 +1,8 @@
 //! The books: what orders state for comparison, and what is noticed when they are wrong.
 
-use contract::operations::v1::{CheckInvariantsRequest, Fact, operations_service_client::OperationsServiceClient};
+use contract::operations::v1::{
+    CheckInvariantsRequest, Fact, operations_service_client::OperationsServiceClient,
+};
 use contract::order::v1 as pb;
 use sea_orm::Statement;
 
@@ -14,7 +16,8 @@ fn of<'a>(facts: &'a [Fact], order: &pb::Order) -> Option<&'a Fact> {
 async fn orders_state_what_was_sold_and_what_is_owed() {
     let shop = Shop::start().await;
     let kept = shop.delivered().await;
-    let coupon = pb::PlaceOrderRequest { coupon_code: "tenth".into(), ..buy(&[(CUP, 2), (GIFT_CARD, 1)], gbp(4400)) };
+    let coupon =
+        pb::PlaceOrderRequest { coupon_code: "tenth".into(), ..buy(&[(CUP, 2), (GIFT_CARD, 1)], gbp(4400)) };
     let coupon = shop.place(coupon).await.unwrap();
     let cancelled = shop.confirmed().await;
     shop.customer("users/ada").cancel_order(cancel(&cancelled)).await.unwrap();
@@ -23,9 +26,12 @@ async fn orders_state_what_was_sold_and_what_is_owed() {
 
     let orders = shop.facts("order").await;
     assert!(orders.is_sorted_by_key(|fact| fact.subject.clone()));
-    for (order, state, quantity) in
-        [(&kept, "DELIVERED", 2), (&coupon, "CONFIRMED", 2), (&cancelled, "CANCELLED", 0), (&declined, "CANCELLED", 0)]
-    {
+    for (order, state, quantity) in [
+        (&kept, "DELIVERED", 2),
+        (&coupon, "CONFIRMED", 2),
+        (&cancelled, "CANCELLED", 0),
+        (&declined, "CANCELLED", 0),
+    ] {
         let fact = of(&orders, order).unwrap();
         assert_eq!((fact.state.as_str(), fact.quantity, &fact.amount), (state, quantity, &order.total));
         assert_eq!(fact.reference, order.payment);

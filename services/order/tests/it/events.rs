@@ -9,7 +9,8 @@ use pb::order::{PaymentState, State};
 use crate::support::*;
 
 async fn paid(shop: &Shop, order: &pb::Order, state: PaymentState) -> pb::Order {
-    eventually(async || Some(shop.get(&order.name).await).filter(|order| order.payment_state() == state)).await
+    eventually(async || Some(shop.get(&order.name).await).filter(|order| order.payment_state() == state))
+        .await
 }
 
 fn refunded(order: &pb::Order, minor: i64) -> PaymentRefunded {
@@ -85,7 +86,11 @@ async fn a_cancelled_order_follows_its_money_home() {
     let shop = Shop::start().await;
     let voided = shop.confirmed().await;
     shop.customer("users/ada").cancel_order(cancel(&voided)).await.unwrap();
-    let event = PaymentVoided { payment: voided.payment.clone(), order: voided.name.clone(), amount: voided.total.clone() };
+    let event = PaymentVoided {
+        payment: voided.payment.clone(),
+        order: voided.name.clone(),
+        amount: voided.total.clone(),
+    };
     shop.announce(&voided.name, &event).await;
     paid(&shop, &voided, PaymentState::Voided).await;
 
@@ -141,7 +146,11 @@ async fn an_erased_customer_leaves_orders_without_a_name() {
         Some(shop.get(&order.name).await).filter(|order| order.shipping_address.is_none())
     })
     .await;
-    assert_eq!(erased.history.last().unwrap().reason, "CANCELLED_BY_CUSTOMER", "what was written is gone too");
+    assert_eq!(
+        erased.history.last().unwrap().reason,
+        "CANCELLED_BY_CUSTOMER",
+        "what was written is gone too"
+    );
     assert_eq!(erased.total, order.total);
     let repeated = shop.customer("users/ada").cancel_order(request).await.unwrap().into_inner();
     assert_eq!(repeated.shipping_address, None, "no kept reply remembers it");

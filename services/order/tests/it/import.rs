@@ -44,7 +44,10 @@ async fn import(shop: &Shop, orders: Vec<pb::ImportedOrder>) -> Vec<pb::ImportRe
 async fn an_order_from_elsewhere_keeps_its_price_and_its_time() {
     let shop = Shop::start().await;
     let result = import(&shop, vec![imported("536365")]).await.remove(0);
-    assert_eq!((result.outcome(), result.external_id.as_str(), result.reason.as_str()), (Outcome::Imported, "536365", ""));
+    assert_eq!(
+        (result.outcome(), result.external_id.as_str(), result.reason.as_str()),
+        (Outcome::Imported, "536365", "")
+    );
     let order = shop.get(&result.order).await;
     assert_eq!((order.state(), order.payment_state()), (State::Delivered, PaymentState::Captured));
     assert_eq!((order.total.clone(), order.tax.clone()), (Some(gbp(3330)), Some(gbp(255 + 300))));
@@ -53,7 +56,10 @@ async fn an_order_from_elsewhere_keeps_its_price_and_its_time() {
     assert!(order.payment.starts_with("payments/"));
     assert_eq!(shop.announced(&order.name).await, ["OrderImported", "OrderReturned"]);
     let said = shop.said::<pb::OrderImported>(&order.name).await.remove(0);
-    assert_eq!((said.total, said.country, said.order_time), (order.total, "United Kingdom".to_owned(), order.create_time));
+    assert_eq!(
+        (said.total, said.country, said.order_time),
+        (order.total, "United Kingdom".to_owned(), order.create_time)
+    );
     let returned = shop.said::<pb::OrderReturned>(&order.name).await.remove(0);
     assert_eq!((returned.imported, returned.refund, returned.payment), (true, Some(gbp(510)), order.payment));
     assert_eq!(returned.return_time, imported("").returns[0].return_time);
@@ -92,11 +98,14 @@ async fn an_order_at_fault_is_refused_alone() {
         |order| order.returns[0].lines[0].line_id = "9".into(),
         |order| order.returns[0].return_time = Some(Timestamp { seconds: 1, nanos: 0 }),
     ];
-    let mut orders: Vec<_> = (1..).zip(spoils).map(|(number, spoil)| {
-        let mut order = imported(&i32::to_string(&number));
-        spoil(&mut order);
-        order
-    }).collect();
+    let mut orders: Vec<_> = (1..)
+        .zip(spoils)
+        .map(|(number, spoil)| {
+            let mut order = imported(&i32::to_string(&number));
+            spoil(&mut order);
+            order
+        })
+        .collect();
     orders.insert(3, imported("good"));
     let results = import(&shop, orders).await;
     for (place, result) in results.iter().enumerate() {
@@ -104,7 +113,10 @@ async fn an_order_at_fault_is_refused_alone() {
         assert_eq!(result.outcome(), expected, "{result:?}");
         assert_eq!(result.reason.is_empty(), place == 3, "{result:?}");
     }
-    assert_eq!((results[3].external_id.as_str(), shop.count("SELECT COUNT(*) FROM orders").await), ("good", 1));
+    assert_eq!(
+        (results[3].external_id.as_str(), shop.count("SELECT COUNT(*) FROM orders").await),
+        ("good", 1)
+    );
 }
 
 #[tokio::test]
@@ -118,6 +130,16 @@ async fn a_large_batch_with_large_orders_is_taken_over_at_once() {
     let results = import(&shop, (0..200).map(large).collect()).await;
     assert!(results.iter().all(|result| result.outcome() == Outcome::Imported));
     assert_eq!(shop.count("SELECT COUNT(*) FROM order_events").await, 600);
+    let mut request =
+        pb::ListOrdersRequest { customer: "customers/-".into(), page_size: 1000, ..Default::default() };
+    let mut pages = Vec::new();
+    while pages.is_empty() || !request.page_token.is_empty() {
+        let page = shop.staff(&["order.read.any"]).list_orders(request.clone()).await.unwrap().into_inner();
+        request.page_token = page.next_page_token;
+        pages.push(page.orders.len());
+    }
+    assert!(pages.len() > 1, "a page is cut to what one answer holds");
+    assert_eq!(pages.iter().sum::<usize>(), 200);
     shop.audit().await;
 }
 

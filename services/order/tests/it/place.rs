@@ -9,7 +9,8 @@ use crate::support::*;
 #[tokio::test]
 async fn an_order_is_priced_secured_and_confirmed() {
     let shop = Shop::start().await;
-    let request = pb::PlaceOrderRequest { coupon_code: "tenth".into(), ..buy(&[(CUP, 2), (GIFT_CARD, 1)], gbp(4400)) };
+    let request =
+        pb::PlaceOrderRequest { coupon_code: "tenth".into(), ..buy(&[(CUP, 2), (GIFT_CARD, 1)], gbp(4400)) };
     let order = shop.place(request).await.unwrap();
     assert_eq!((order.state(), order.payment_state()), (State::Confirmed, PaymentState::Authorized));
     let amounts = [&order.subtotal, &order.discount, &order.shipping, &order.tax, &order.total];
@@ -17,7 +18,10 @@ async fn an_order_is_priced_secured_and_confirmed() {
     assert_eq!(amounts.map(|amount| amount.clone().unwrap()), expected);
     let line = &order.lines[0];
     assert_eq!((line.line_id.as_str(), line.sku.as_str(), line.title.as_str()), ("1", "CUP", "Cup, Large"));
-    assert_eq!((line.discount.clone(), line.total.clone(), line.price_version), (Some(gbp(250)), Some(gbp(2250)), 7));
+    assert_eq!(
+        (line.discount.clone(), line.total.clone(), line.price_version),
+        (Some(gbp(250)), Some(gbp(2250)), 7)
+    );
     assert_eq!((order.shipping_rate.as_str(), order.coupon_code.as_str()), ("zones/uk/rates/post", "TENTH"));
     assert_eq!(order.shipping_address, Some(address()));
     let history: Vec<_> = order.history.iter().map(|step| (step.state(), step.actor.as_str())).collect();
@@ -27,7 +31,10 @@ async fn an_order_is_priced_secured_and_confirmed() {
     assert_eq!(shop.world.facts().payments[&order.name], Some(4400));
     assert_eq!(shop.announced(&order.name).await, ["OrderPlaced", "OrderConfirmed"]);
     let confirmed = shop.said::<pb::OrderConfirmed>(&order.name).await.remove(0);
-    assert_eq!((confirmed.total, confirmed.payment, confirmed.country), (order.total.clone(), order.payment.clone(), "GB".into()));
+    assert_eq!(
+        (confirmed.total, confirmed.payment, confirmed.country),
+        (order.total.clone(), order.payment.clone(), "GB".into())
+    );
     assert_eq!(shop.get(&order.name).await, order);
     shop.audit().await;
 }
@@ -149,7 +156,9 @@ async fn what_cannot_be_ordered_is_refused_before_anything_is_done() {
     type Spoil = fn(&mut pb::PlaceOrderRequest);
     let cases: [(Code, &str, Spoil); 19] = [
         (Code::FailedPrecondition, "PRICE_CHANGED", |request| request.expected_total = Some(gbp(2849))),
-        (Code::FailedPrecondition, "PRICE_CHANGED", |request| request.expected_total = Some(money(2850, "EUR"))),
+        (Code::FailedPrecondition, "PRICE_CHANGED", |request| {
+            request.expected_total = Some(money(2850, "EUR"))
+        }),
         (Code::FailedPrecondition, "CART_EMPTY", |request| {
             request.lines.clear();
             request.cart = "carts/empty".into();
@@ -172,7 +181,9 @@ async fn what_cannot_be_ordered_is_refused_before_anything_is_done() {
         (Code::FailedPrecondition, "NOT_SHIPPABLE", |request| {
             request.shipping_address.as_mut().unwrap().country_code = "AQ".into();
         }),
-        (Code::FailedPrecondition, "SHIPPING_RATE_UNAVAILABLE", |request| request.shipping_rate = "zones/x/rates/y".into()),
+        (Code::FailedPrecondition, "SHIPPING_RATE_UNAVAILABLE", |request| {
+            request.shipping_rate = "zones/x/rates/y".into()
+        }),
         (Code::InvalidArgument, "INVALID_FIELD", |request| {
             request.shipping_address.as_mut().unwrap().country_code = "XX".into();
         }),
@@ -203,7 +214,10 @@ async fn the_refusal_of_a_changed_price_says_the_new_one() {
     let refusal = shop.place(buy(&[(CUP, 2)], gbp(2000))).await.unwrap_err();
     let values = chassis::status::metadata(&refusal);
     assert_eq!((values["total"].as_str(), values["currency"].as_str()), ("28.50", "GBP"));
-    assert!(shop.place(buy(&[(CUP, 2)], gbp(3000))).await.is_ok(), "a lower total than expected is no reason to refuse");
+    assert!(
+        shop.place(buy(&[(CUP, 2)], gbp(3000))).await.is_ok(),
+        "a lower total than expected is no reason to refuse"
+    );
 }
 
 #[tokio::test]
@@ -222,6 +236,8 @@ async fn a_peer_that_is_away_is_no_refusal() {
     let away = shop.place(two_cups()).await.unwrap_err();
     assert_eq!((away.code(), reason(&away).as_str()), (Code::Unavailable, "PEER_AWAY"));
     let nobody = shop.host.as_anyone();
-    let refusal = contract::order::v1::order_service_client::OrderServiceClient::new(nobody).place_order(two_cups()).await;
+    let refusal = contract::order::v1::order_service_client::OrderServiceClient::new(nobody)
+        .place_order(two_cups())
+        .await;
     assert_eq!(refusal.unwrap_err().code(), Code::Unauthenticated);
 }

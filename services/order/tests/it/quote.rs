@@ -16,7 +16,11 @@ async fn quote(shop: &Shop, request: pb::QuoteOrderRequest) -> pb::Quote {
 }
 
 fn problems(quote: &pb::Quote) -> Vec<(Kind, &str, i64)> {
-    quote.problems.iter().map(|problem| (problem.kind(), problem.variant.as_str(), problem.available)).collect()
+    quote
+        .problems
+        .iter()
+        .map(|problem| (problem.kind(), problem.variant.as_str(), problem.available))
+        .collect()
 }
 
 #[tokio::test]
@@ -25,9 +29,15 @@ async fn a_quote_says_what_placing_would_cost() {
     let quote = quote(&shop, pb::QuoteOrderRequest { coupon_code: "tenth".into(), ..ask(&[(CUP, 2)]) }).await;
     assert_eq!(problems(&quote), []);
     let amounts = [&quote.subtotal, &quote.discount, &quote.shipping, &quote.tax, &quote.total];
-    assert_eq!(amounts.map(|amount| amount.clone().unwrap()), [gbp(2500), gbp(250), gbp(350), gbp(433), gbp(2600)]);
+    assert_eq!(
+        amounts.map(|amount| amount.clone().unwrap()),
+        [gbp(2500), gbp(250), gbp(350), gbp(433), gbp(2600)]
+    );
     assert_eq!((quote.shipping_rate.as_str(), quote.shipping_options.len()), ("zones/uk/rates/post", 2));
-    let order = pb::PlaceOrderRequest { coupon_code: "TENTH".into(), ..buy(&[(CUP, 2)], quote.total.clone().unwrap()) };
+    let order = pb::PlaceOrderRequest {
+        coupon_code: "TENTH".into(),
+        ..buy(&[(CUP, 2)], quote.total.clone().unwrap())
+    };
     assert_eq!(shop.place(order).await.unwrap().total, quote.total);
 }
 

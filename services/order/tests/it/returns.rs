@@ -35,7 +35,10 @@ async fn goods_come_back_and_their_price_is_given_back() {
     let order = shop.delivered().await;
     let mut ada = shop.customer("users/ada");
     let asked = ada.request_return(back(&order, &[("1", 1)])).await.unwrap().into_inner();
-    assert_eq!((asked.state(), asked.refund.clone(), asked.reason.as_str()), (State::Requested, Some(gbp(1250)), "Too big"));
+    assert_eq!(
+        (asked.state(), asked.refund.clone(), asked.reason.as_str()),
+        (State::Requested, Some(gbp(1250)), "Too big")
+    );
     assert!(asked.name.starts_with(&format!("{}/returns/", order.name)));
     assert_eq!(shop.said::<pb::OrderReturned>(&order.name).await, []);
 
@@ -44,10 +47,17 @@ async fn goods_come_back_and_their_price_is_given_back() {
     let received = staff.receive_return(request.clone()).await.unwrap().into_inner();
     assert_eq!((received.state(), received.reason.as_str()), (State::Received, "Too big"));
     assert_eq!(staff.receive_return(request).await.unwrap().into_inner(), received);
-    assert_eq!(staff.receive_return(receive(&asked)).await.unwrap().into_inner(), received, "receiving again changes nothing");
+    assert_eq!(
+        staff.receive_return(receive(&asked)).await.unwrap().into_inner(),
+        received,
+        "receiving again changes nothing"
+    );
     let said = shop.said::<pb::OrderReturned>(&order.name).await;
     assert_eq!(said.len(), 1);
-    assert_eq!((said[0].refund.clone(), said[0].imported, said[0].r#return.as_str()), (Some(gbp(1250)), false, asked.name.as_str()));
+    assert_eq!(
+        (said[0].refund.clone(), said[0].imported, said[0].r#return.as_str()),
+        (Some(gbp(1250)), false, asked.name.as_str())
+    );
     assert_eq!((said[0].lines[0].sku.as_str(), said[0].lines[0].quantity), ("CUP", 1));
     assert_eq!(shop.get(&order.name).await.lines[0].returned_quantity, 1);
     assert_eq!(list(&shop, &order).await, [received]);
@@ -96,8 +106,10 @@ async fn a_return_is_asked_for_once_per_request() {
 async fn a_refused_return_gives_nothing_back() {
     let shop = Shop::start().await;
     let order = shop.delivered().await;
-    let asked = shop.customer("users/ada").request_return(back(&order, &[("1", 2)])).await.unwrap().into_inner();
-    let refuse = pb::RefuseReturnRequest { name: asked.name.clone(), reason: "Used".into(), request_id: request_id() };
+    let asked =
+        shop.customer("users/ada").request_return(back(&order, &[("1", 2)])).await.unwrap().into_inner();
+    let refuse =
+        pb::RefuseReturnRequest { name: asked.name.clone(), reason: "Used".into(), request_id: request_id() };
     let customer = shop.customer("users/ada").refuse_return(refuse.clone()).await.unwrap_err();
     assert_eq!(customer.code(), Code::PermissionDenied);
     let mut staff = shop.staff(&["order.return"]);
@@ -118,10 +130,14 @@ async fn returns_are_listed_page_by_page() {
     for _ in 0..2 {
         ada.request_return(back(&order, &[("1", 1)])).await.unwrap();
     }
-    let mut request = pb::ListReturnsRequest { parent: order.name.clone(), page_size: 1, ..Default::default() };
+    let mut request =
+        pb::ListReturnsRequest { parent: order.name.clone(), page_size: 1, ..Default::default() };
     let first = ada.list_returns(request.clone()).await.unwrap().into_inner();
     request.page_token = first.next_page_token;
     let second = ada.list_returns(request.clone()).await.unwrap().into_inner();
     assert_eq!([first.returns, second.returns].concat(), list(&shop, &order).await);
-    assert_eq!(shop.customer("users/mallory").list_returns(request).await.unwrap_err().code(), Code::NotFound);
+    assert_eq!(
+        shop.customer("users/mallory").list_returns(request).await.unwrap_err().code(),
+        Code::NotFound
+    );
 }

@@ -39,7 +39,10 @@ async fn a_finished_checkout_shows_each_step() {
     assert_eq!(steps, done);
     assert!(saga.end_time.is_some() && saga.retry_time.is_none());
     let refusal = operator(&shop).retry_saga(pb::RetrySagaRequest { name: saga.name }).await.unwrap_err();
-    assert_eq!((refusal.code(), reason(&refusal).as_str()), (Code::FailedPrecondition, "SAGA_NEEDS_NO_ATTENTION"));
+    assert_eq!(
+        (refusal.code(), reason(&refusal).as_str()),
+        (Code::FailedPrecondition, "SAGA_NEEDS_NO_ATTENTION")
+    );
 }
 
 #[tokio::test]
@@ -78,7 +81,8 @@ async fn an_operator_may_turn_a_checkout_back() {
     operator(&shop).compensate_saga(back).await.unwrap();
     // A refused compensation is not asked again but by a retry: it still needs attention, or is done.
     let saga = chassis::testing::eventually(async || {
-        Some(get(&shop, &saga).await).filter(|saga| !matches!(saga.state(), State::Running | State::Compensating))
+        Some(get(&shop, &saga).await)
+            .filter(|saga| !matches!(saga.state(), State::Running | State::Compensating))
     })
     .await;
     if saga.state() == State::NeedsAttention {

@@ -127,7 +127,8 @@ impl Shop {
 
     /// Announces an event as another service does, and waits until it is sent.
     pub(crate) async fn announce<E: Event>(&self, key: &str, event: &E) -> Uuid {
-        let id = self.elsewhere.write(async |tx| outbox::append(tx, key, event).await).await.expect("announced");
+        let id =
+            self.elsewhere.write(async |tx| outbox::append(tx, key, event).await).await.expect("announced");
         self.sent(id).await;
         id
     }
@@ -170,7 +171,8 @@ impl Shop {
     /// Every event announced about an order of one type.
     pub(crate) async fn said<E: Event>(&self, order: &str) -> Vec<E> {
         let sql = "SELECT payload FROM outbox WHERE key = $1 AND kind = $2 ORDER BY seq";
-        let sql = Statement::from_sql_and_values(self.db.backend(), sql, [order.into(), E::full_name().into()]);
+        let sql =
+            Statement::from_sql_and_values(self.db.backend(), sql, [order.into(), E::full_name().into()]);
         let rows = self.db.writer().query_all_raw(sql).await.expect("the outbox");
         let payload = |row: &sea_orm::QueryResult| row.try_get_by_index::<Vec<u8>>(0).expect("a payload");
         rows.iter().map(|row| E::decode(payload(row).as_slice()).expect("an event")).collect()
@@ -183,7 +185,8 @@ impl Shop {
 
     /// Fails when the service's own books do not balance.
     pub(crate) async fn audit(&self) {
-        let findings = self.books().check_invariants(CheckInvariantsRequest {}).await.expect("findings").into_inner();
+        let findings =
+            self.books().check_invariants(CheckInvariantsRequest {}).await.expect("findings").into_inner();
         assert!(!findings.findings.is_empty());
         for finding in findings.findings {
             assert!(finding.offenders.is_empty(), "{}: {:?}", finding.invariant, finding.offenders);
@@ -215,7 +218,11 @@ fn stock_up(world: &World) {
             ..Default::default()
         };
         variant.set_state(catalog::variant::State::Active);
-        variant.set_product_state(if on_sale { catalog::product::State::Active } else { catalog::product::State::Archived });
+        variant.set_product_state(if on_sale {
+            catalog::product::State::Active
+        } else {
+            catalog::product::State::Archived
+        });
         facts.variants.insert(name.to_owned(), variant);
     }
     let rate = |rate: &str, minor| ShippingOption {
@@ -226,7 +233,9 @@ fn stock_up(world: &World) {
         days_max: 3,
         ..Default::default()
     };
-    facts.shipping.insert("GB".into(), vec![rate("zones/uk/rates/post", 350), rate("zones/uk/rates/express", 900)]);
+    facts
+        .shipping
+        .insert("GB".into(), vec![rate("zones/uk/rates/post", 350), rate("zones/uk/rates/express", 900)]);
     facts.shipping.insert("IE".into(), vec![rate("zones/ie/rates/pickup", 0)]);
     facts.shipping.insert("DE".into(), vec![rate("zones/de/rates/post", 950)]);
     facts.coupons.extend([("TENTH".to_owned(), 10), ("OVER".to_owned(), 0), ("ALL".to_owned(), 100)]);
@@ -271,7 +280,10 @@ pub(crate) fn two_cups() -> pb::PlaceOrderRequest {
 }
 
 pub(crate) fn buy(lines: &[(&str, i64)], expected_total: Money) -> pb::PlaceOrderRequest {
-    let line = |(variant, quantity): &(&str, i64)| pb::LineRequest { variant: (*variant).to_owned(), quantity: *quantity };
+    let line = |(variant, quantity): &(&str, i64)| pb::LineRequest {
+        variant: (*variant).to_owned(),
+        quantity: *quantity,
+    };
     pb::PlaceOrderRequest {
         lines: lines.iter().map(line).collect(),
         shipping_address: Some(address()),
@@ -287,7 +299,11 @@ pub(crate) fn request_id() -> String {
 }
 
 pub(crate) fn cancel(order: &pb::Order) -> pb::CancelOrderRequest {
-    pb::CancelOrderRequest { name: order.name.clone(), reason: "Changed my mind".into(), request_id: request_id() }
+    pb::CancelOrderRequest {
+        name: order.name.clone(),
+        reason: "Changed my mind".into(),
+        request_id: request_id(),
+    }
 }
 
 pub(crate) fn captured(order: &pb::Order) -> PaymentCaptured {
@@ -309,7 +325,11 @@ pub(crate) fn dispatched(order: &pb::Order) -> ShipmentDispatched {
 }
 
 pub(crate) fn arrived(order: &pb::Order) -> ShipmentDelivered {
-    ShipmentDelivered { shipment: "shipments/1".into(), order: order.name.clone(), customer: order.customer.clone() }
+    ShipmentDelivered {
+        shipment: "shipments/1".into(),
+        order: order.name.clone(),
+        customer: order.customer.clone(),
+    }
 }
 
 pub(crate) fn reason(status: &Status) -> String {

@@ -80,7 +80,12 @@ impl World {
         process.stand_in("shipping", ShippingFake(self.clone()));
     }
 
-    async fn play<R, A>(&self, method: &'static str, request: R, act: fn(&mut Facts, R) -> Result<A, Status>) -> Result<A, Status> {
+    async fn play<R, A>(
+        &self,
+        method: &'static str,
+        request: R,
+        act: fn(&mut Facts, R) -> Result<A, Status>,
+    ) -> Result<A, Status> {
         let fault = self.facts().faults.get_mut(method).and_then(VecDeque::pop_front);
         match fault {
             Some(Fault::Refuse(code, reason)) => Err(refused(code, reason)),
@@ -125,9 +130,13 @@ fn batch_get_variants(
     Ok(catalog::v1::BatchGetVariantsResponse { variants })
 }
 
-fn get_contact(facts: &mut Facts, request: identity::v1::GetContactRequest) -> Result<identity::v1::Contact, Status> {
+fn get_contact(
+    facts: &mut Facts,
+    request: identity::v1::GetContactRequest,
+) -> Result<identity::v1::Contact, Status> {
     let subject = request.subject;
-    let email = if facts.contacts.contains(&subject) { "guest@example.com".to_owned() } else { String::new() };
+    let email =
+        if facts.contacts.contains(&subject) { "guest@example.com".to_owned() } else { String::new() };
     Ok(identity::v1::Contact { subject, email, ..Default::default() })
 }
 
@@ -199,7 +208,10 @@ fn authorize_payment(
     }
 }
 
-fn void_payment(facts: &mut Facts, request: payment::v1::VoidPaymentRequest) -> Result<payment::v1::Payment, Status> {
+fn void_payment(
+    facts: &mut Facts,
+    request: payment::v1::VoidPaymentRequest,
+) -> Result<payment::v1::Payment, Status> {
     match facts.payments.insert(request.order, None) {
         None => Err(refused(Code::NotFound, "PAYMENT_NOT_FOUND")),
         Some(_) => Ok(payment::v1::Payment::default()),
@@ -210,7 +222,10 @@ fn evaluate_discounts(
     facts: &mut Facts,
     request: promotion::v1::EvaluateDiscountsRequest,
 ) -> Result<promotion::v1::EvaluateDiscountsResponse, Status> {
-    let percent = *facts.coupons.get(&request.coupon_code).ok_or_else(|| refused(Code::NotFound, "COUPON_NOT_FOUND"))?;
+    let percent = *facts
+        .coupons
+        .get(&request.coupon_code)
+        .ok_or_else(|| refused(Code::NotFound, "COUPON_NOT_FOUND"))?;
     if percent == 0 {
         return Err(refused(Code::FailedPrecondition, "COUPON_EXPIRED"));
     }

@@ -1,7 +1,10 @@
 //! The life of an order, without a database.
 
+use chassis::id::Id;
+use chassis::money::Money;
+use chassis::time::Timestamp;
+
 use super::*;
-use crate::domain::{Goods, Item, Placed};
 
 fn gbp(minor: i64) -> Money {
     Money::new(minor, "GBP".parse().expect("a currency"))
@@ -121,10 +124,16 @@ fn payment_news_in_any_order_ends_the_same() {
 #[test]
 fn more_than_was_bought_does_not_come_back() {
     let order = in_state(State::Delivered);
-    let order_after = after(order.clone(), [order.request_return(Id::new(), &[("1".into(), 2)]).expect("two of three")]);
-    for (wanted, left) in [(vec![("1".to_owned(), 2)], 1), (vec![("1".to_owned(), 1), ("1".to_owned(), 1)], 1)] {
+    let order_after =
+        after(order.clone(), [order.request_return(Id::new(), &[("1".into(), 2)]).expect("two of three")]);
+    for (wanted, left) in
+        [(vec![("1".to_owned(), 2)], 1), (vec![("1".to_owned(), 1), ("1".to_owned(), 1)], 1)]
+    {
         let refused = order_after.request_return(Id::new(), &wanted);
-        assert!(matches!(refused, Err(Refused::ReturnTooLarge { left: found, .. }) if found == left), "{wanted:?}");
+        assert!(
+            matches!(refused, Err(Refused::ReturnTooLarge { left: found, .. }) if found == left),
+            "{wanted:?}"
+        );
     }
     assert!(matches!(order.request_return(Id::new(), &[("9".into(), 1)]), Err(Refused::NoSuchLine(_))));
     for state in [State::Placed, State::Confirmed, State::Cancelled, State::Returned] {

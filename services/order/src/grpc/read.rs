@@ -1,0 +1,192 @@
+//! From the wire to the domain: each part names the field it refuses.
+
+use chassis::id::{Id, Resource};
+use chassis::status::invalid;
+use chassis::wire;
+use contract::common::v1::PostalAddress;
+use contract::order::v1 as pb;
+use tonic::Status;
+
+use crate::domain::{Address, Import, ImportedReturn, Item, Order, Return, State, is_country};
+use crate::place::{Command, PaymentMethod};
+use crate::quote::{Basket, Wish};
+
+/// Reads what is to be priced.
+pub(super) fn wish(request: &pb::QuoteOrderRequest) -> Result<Wish, Status> {
+    if !request.country_code.is_empty() {
+        country("country_code", &request.country_code)?;
+    }
+    Ok(Wish {
+        basket: basket(&request.cart, &request.lines)?,
+        coupon_code: coupon("coupon_code", &request.coupon_code)?,
+        country: request.country_code.clone(),
+        shipping_rate: request.shipping_rate.clone(),
+    })
+}
+
+/// Reads what is to be bought.
+pub(super) fn command(request: &pb::PlaceOrderRequest) -> Result<Command, Status> {
+    let address = address(wire::required("shipping_address", request.shipping_address.as_ref())?)?;
+    let payment = payment_method(wire::required("payment_method", request.payment_method.as_ref())?)?;
+    let expected_total = wire::money("expected_total", request.expected_total.as_ref())?;
+    let wish = Wish {
+        basket: basket(&request.cart, &request.lines)?,
+        coupon_code: coupon("coupon_code", &request.coupon_code)?,
+        country: address.country_code.clone(),
+        shipping_rate: request.shipping_rate.clone(),
+    };
+    Ok(Command { wish, address, payment, expected_total })
+}
+
+fn basket(cart: &str, lines: &[pb::LineRequest]) -> Result<Basket, Status> {
+    match (cart.is_empty(), lines.is_empty()) {
+        (true, true) => Err(invalid("cart", "is required where there are no lines")),
+        (false, false) => Err(invalid("lines", "must be empty where there is a cart")),
+        (false, true) => Ok(Basket::Cart(wire::foreign_name("cart", "carts", cart)?)),
+        (true, false) => {
+            let line = |(line, number): (&pb::LineRequest, usize)| {
+                let field = format!("lines[{number}].variant");
+                Ok((wire::foreign_name(&field, "products", &line.variant)?, line.quantity))
+            };
+            Ok(Basket::Lines(lines.iter().zip(0..).map(line).collect::<Result<_, Status>>()?))
+        }
+    }
+}
+
+fn coupon(field: &str, code: &str) -> Result<String, Status> {
+    if code.chars().any(|letter| letter.is_whitespace() || letter.is_control()) {
+        return Err(invalid(field, "must not contain spaces or control characters"));
+    }
+    Ok(code.to_owned())
+}
+
+fn country(field: &str, code: &str) -> Result<(), Status> {
+    match is_country(code) {
+        true => Ok(()),
+        false => Err(invalid(field, "must be an ISO 3166-1 alpha-2 code in capitals, such as GB")),
+    }
+}
+
+fn address(wire: &PostalAddress) -> Result<Address, Status> {
+    let address = Address {
+        recipient: wire.recipient.clone(),
+        line1: wire.line1.clone(),
+        line2: wire.line2.clone(),
+        city: wire.city.clone(),
+        region: wire.region.clone(),
+        postal_code: wire.postal_code.clone(),
+        country_code: wire.country_code.clone(),
+        phone: wire.phone.clone(),
+    };
+    match address.fault() {
+        Some((field, fault)) => Err(invalid(&format!("shipping_address.{field}"), fault)),
+        None => Ok(address),
+    }
+}
+
+fn payment_method(method: &pb::PaymentMethod) -> Result<PaymentMethod, Status> {
+    if is_card_number(&method.token) {
+        return Err(invalid("payment_method.token", "must be a token, never a card number"));
+    }
+    Ok(PaymentMethod { channel: method.channel.clone(), token: method.token.clone() })
+}
+
+/// Thirteen to nineteen digits, with spaces or hyphens, that pass Luhn's check.
+fn is_card_number(text: &str) -> bool {
+    let digits: Vec<u32> = text.chars().filter_map(|letter| letter.to_digit(10)).collect();
+    let only = text.chars().all(|letter| letter.is_ascii_digit() || letter == ' ' || letter == '-');
+    let double = |digit: u32| if digit > 4 { digit * 2 - 9 } else { digit * 2 };
+    let sum: u32 = (digits.iter().rev().zip(0..))
+        .map(|(digit, place)| if place % 2 == 1 { double(*digit) } else { *digit })
+        .sum();
+    only && (13..=19).contains(&digits.len()) && sum.is_multiple_of(10)
+}
+
+/// Reads which return is meant: `orders/{order}/returns/{return}`.
+pub(super) fn return_name(field: &str, name: &str) -> Result<(Id<Order>, Id<Return>), Status> {
+    let parts = name.split_once(&format!("/{}/", Return::COLLECTION));
+    let ids = parts.and_then(|(order, id)| Some((Id::parse_name(order)?, id.parse().ok()?)));
+    ids.ok_or_else(|| invalid(field, "must be a name like orders/{uuid}/returns/{uuid}"))
+}
+
+/// Reads what people wrote: it is shown to others, so it has no control characters.
+pub(super) fn words<'a>(field: &str, words: &'a str) -> Result<&'a str, Status> {
+    match words.chars().any(|letter| letter.is_control() && letter != '\n') {
+        true => Err(invalid(field, "must not contain control characters")),
+        false => Ok(words),
+    }
+}
+
+/// Reads the state to list by, where one is given.
+pub(super) fn state(field: &str, state: i32) -> Result<Option<State>, Status> {
+    let state = pb::order::State::try_from(state).map_err(|_| invalid(field, "is not a state of orders"))?;
+    Ok(match state {
+        pb::order::State::Unspecified => None,
+        pb::order::State::Placed => Some(State::Placed),
+        pb::order::State::Confirmed => Some(State::Confirmed),
+        pb::order::State::Shipped => Some(State::Shipped),
+        pb::order::State::Delivered => Some(State::Delivered),
+        pb::order::State::Cancelled => Some(State::Cancelled),
+        pb::order::State::Returned => Some(State::Returned),
+    })
+}
+
+/// Reads an order that happened elsewhere. One that cannot be read is refused alone.
+pub(super) fn import(source: &str, order: pb::ImportedOrder) -> Result<Import, Status> {
+    let customer = match order.customer.split_once('/') {
+        Some(("users" | "guests", id)) if !id.is_empty() => order.customer,
+        _ => return Err(invalid("customer", "must be a name like users/{user} or guests/{guest}")),
+    };
+    let item = |line: pb::ImportedLine| {
+        Ok(Item {
+            unit_price: wire::money("unit_price", line.unit_price.as_ref())?,
+            variant: line.variant,
+            sku: line.sku,
+            title: line.title,
+            quantity: line.quantity,
+            price_version: 0,
+            stocked: line.stocked,
+            weight_grams: 0,
+        })
+    };
+    let back = |back: pb::ImportedReturn| {
+        Ok(ImportedReturn {
+            time: wire::timestamp("return_time", back.return_time.as_ref())?,
+            external_id: back.external_id,
+            lines: lines(&back.lines),
+        })
+    };
+    Ok(Import {
+        source: source.to_owned(),
+        external_id: order.external_id,
+        customer,
+        time: wire::timestamp("order_time", order.order_time.as_ref())?,
+        country: order.country,
+        currency: order
+            .currency_code
+            .parse()
+            .map_err(|error: chassis::money::MoneyError| invalid("currency_code", error.to_string()))?,
+        items: order.lines.into_iter().map(item).collect::<Result<_, Status>>()?,
+        returns: order.returns.into_iter().map(back).collect::<Result<_, Status>>()?,
+    })
+}
+
+/// Reads how many of which lines come back.
+pub(super) fn lines(lines: &[pb::ReturnLine]) -> Vec<(String, i64)> {
+    lines.iter().map(|line| (line.line_id.clone(), line.quantity)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_card_number_is_told_from_a_token() {
+        for number in ["4242424242424242", "4242 4242 4242 4242", "3782-822463-10005"] {
+            assert!(is_card_number(number), "{number}");
+        }
+        for token in ["tok_4242424242424242", "4242424242424241", "ok", "123456789012"] {
+            assert!(!is_card_number(token), "{token}");
+        }
+    }
+}
