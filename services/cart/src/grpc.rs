@@ -1,5 +1,6 @@
 //! The wire: each RPC reads its request, does one thing, and shows the cart.
 
+use chassis::auth::TokenError;
 use chassis::caller::{self, Caller};
 use chassis::id::Id;
 use chassis::once::{Key, once};
@@ -7,7 +8,7 @@ use chassis::{status, wire};
 use contract::cart::v1 as pb;
 use contract::cart::v1::cart_service_server::CartService;
 use sea_orm::DatabaseTransaction;
-use tonic::{Code, Request, Response, Status};
+use tonic::{Request, Response, Status};
 
 use crate::domain::{Cart, Line, State};
 use crate::error::Error;
@@ -122,11 +123,10 @@ impl Service {
     /// request, and no reason to sign in again.
     fn guest(&self, token: &str) -> Result<String, Status> {
         let wrong = || status::invalid("guest_access_token", "must be the access token of a guest");
-        let person =
-            self.verifier.person(token).map_err(Status::from).map_err(|refusal| match refusal.code() {
-                Code::Unauthenticated => wrong(),
-                _ => refusal,
-            })?;
+        let person = self.verifier.person(token).map_err(|error| match error {
+            TokenError::NotReady => Status::from(error),
+            TokenError::Expired | TokenError::Revoked | TokenError::Invalid(_) => wrong(),
+        })?;
         let guest = person.subject_if_any().filter(|subject| subject.starts_with("guests/"));
         guest.map(str::to_owned).ok_or_else(wrong)
     }

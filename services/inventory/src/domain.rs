@@ -122,18 +122,32 @@ pub(crate) fn sum(lines: impl IntoIterator<Item = (Sku, i64)>) -> Quantities {
     sums
 }
 
-/// Takes a quantity from places in their order, as much as each has. What they lack together is not taken.
-pub(crate) fn allocate<P: Clone>(quantity: i64, places: impl IntoIterator<Item = (P, i64)>) -> Vec<(P, i64)> {
-    let mut left = quantity;
+/// Takes quantities from what is left, all or none: otherwise what lacks.
+pub(crate) fn subtract(left: &mut Quantities, wanted: &Quantities) -> Result<(), Vec<Lacking>> {
+    let has = |sku: &Sku| left.get(sku).copied().unwrap_or_default();
+    let short = wanted.iter().filter(|(sku, wanted)| has(sku) < **wanted);
+    let lacking: Vec<_> = short
+        .map(|(sku, wanted)| Lacking { sku: sku.clone(), wanted: *wanted, available: has(sku) })
+        .collect();
+    if !lacking.is_empty() {
+        return Err(lacking);
+    }
+    for (sku, quantity) in wanted {
+        *left.entry(sku.clone()).or_default() -= quantity;
+    }
+    Ok(())
+}
+
+/// Takes a quantity out of places in their order, as much as each has. What they lack together is not taken.
+pub(crate) fn allocate<P: Clone>(quantity: i64, places: &mut [(P, i64)]) -> Vec<(P, i64)> {
+    let mut wanted = quantity;
     let mut taken = Vec::new();
     for (place, has) in places {
-        let take = left.min(has);
+        let take = wanted.min(*has);
         if take > 0 {
-            taken.push((place, take));
-            left -= take;
-        }
-        if left == 0 {
-            break;
+            *has -= take;
+            wanted -= take;
+            taken.push((place.clone(), take));
         }
     }
     taken
@@ -160,8 +174,26 @@ mod tests {
 
     #[test]
     fn the_first_location_gives_first() {
-        let taken = allocate(7, [("a", 5), ("b", 0), ("c", 9)]);
-        assert_eq!(taken, [("a", 5), ("c", 2)]);
+        let mut places = [("a", 5), ("b", 0), ("c", 9)];
+        assert_eq!(allocate(7, &mut places), [("a", 5), ("c", 2)]);
+        assert_eq!(allocate(1, &mut places), [("c", 1)]);
+    }
+
+    #[test]
+    fn all_that_is_wanted_is_taken_or_nothing() {
+        let quantities = |list: &[(&str, i64)]| {
+            sum(list.iter().map(|(sku, quantity)| (Sku::stored((*sku).into()), *quantity)))
+        };
+        let mut left = quantities(&[("A", 5), ("B", 1)]);
+        let lacking =
+            subtract(&mut left, &quantities(&[("A", 2), ("B", 2), ("C", 1)])).expect_err("too little");
+        assert_eq!(
+            lacking.iter().map(|one| (one.sku.as_str(), one.wanted, one.available)).collect::<Vec<_>>(),
+            [("B", 2, 1), ("C", 1, 0)]
+        );
+        assert_eq!(left, quantities(&[("A", 5), ("B", 1)]));
+        assert_eq!(subtract(&mut left, &quantities(&[("A", 5)])), Ok(()));
+        assert_eq!(left, quantities(&[("A", 0), ("B", 1)]));
     }
 
     #[test]
@@ -182,7 +214,7 @@ mod tests {
         ) {
             let places: Vec<(usize, i64)> = places.into_iter().enumerate().collect();
             let there: i64 = places.iter().map(|(_, has)| has).sum();
-            let taken = allocate(quantity, places.clone());
+            let taken = allocate(quantity, &mut places.clone());
             prop_assert_eq!(taken.iter().map(|(_, take)| take).sum::<i64>(), quantity.min(there));
             for (place, take) in taken {
                 prop_assert!(take > 0 && take <= places[place].1);

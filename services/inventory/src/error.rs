@@ -29,6 +29,8 @@ pub(crate) enum Error {
     BelowReserved,
     #[error("on hand may not exceed {ON_HAND_MAX}")]
     TooMuch,
+    #[error("the request id was already used for another order")]
+    RequestReused,
     #[error(transparent)]
     Reservation(#[from] Refusal),
     #[error(transparent)]
@@ -55,6 +57,7 @@ impl From<Error> for Status {
             }
             Error::BelowReserved => (Code::FailedPrecondition, "STOCK_BELOW_RESERVED"),
             Error::TooMuch => return status::invalid("quantity", error.to_string()),
+            Error::RequestReused => (Code::AlreadyExists, "REQUEST_ID_REUSED"),
             Error::Reservation(Refusal::Released) => (Code::FailedPrecondition, "RESERVATION_RELEASED"),
             Error::Reservation(Refusal::Expired) => (Code::FailedPrecondition, "RESERVATION_EXPIRED"),
             Error::Reservation(Refusal::Committed) => (Code::FailedPrecondition, "RESERVATION_COMMITTED"),

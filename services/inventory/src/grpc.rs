@@ -13,13 +13,13 @@ use chassis::{status, wire};
 use contract::inventory::v1 as pb;
 use contract::inventory::v1::inventory_service_server::InventoryService;
 use futures::{Stream, StreamExt, stream};
-use tokio::sync::SemaphorePermit;
 use tokio_stream::wrappers::WatchStream;
 use tonic::{Request, Response, Status};
 
 use self::read::{ListStock, location_name, order_name, sku, stock_name};
 use crate::domain::{Cause, Location, LocationId, Sku, Stock, sum};
 use crate::error::Error;
+use crate::service::reservations::Wish;
 use crate::service::stock::Receipt;
 use crate::{Service, service, store};
 
@@ -191,14 +191,10 @@ impl InventoryService for Service {
             return Err(status::invalid("expire_time", "must be in the future"));
         }
         let cause = Cause { reference: order.clone(), ..by(&caller) };
-        let _turn = self.turn().await?;
-        let made =
-            once(&self.db, Key::of(&caller, "ReserveStock", &request.request_id, &request), async |tx| {
-                let made = service::reservations::reserve(tx, &order, &wanted, expire_time, &cause).await;
-                made.map(pb::Reservation::from)
-            })
-            .await?;
-        Ok(Response::new(made))
+        let request_id = request.request_id.to_ascii_lowercase();
+        // No key is claimed beside it: the order has one reservation, and names it again however often it is asked for.
+        let wish = Wish { order, wanted, expire_time, request_id, cause };
+        Ok(Response::new(self.holding.reserve(wish).await?.into()))
     }
 
     async fn commit_reservation(
@@ -208,7 +204,6 @@ impl InventoryService for Service {
         let (caller, request) = caller::of(request)?;
         let order = order_name(&request.order)?;
         let cause = Cause { reference: order.clone(), ..by(&caller) };
-        let _turn = self.turn().await?;
         let commit = async |tx: &_| service::reservations::commit(tx, &order, &cause).await;
         Ok(Response::new(self.db.write(commit).await?.into()))
     }
@@ -220,7 +215,6 @@ impl InventoryService for Service {
         let (caller, request) = caller::of(request)?;
         let order = order_name(&request.order)?;
         let cause = Cause { reference: order.clone(), ..by(&caller) };
-        let _turn = self.turn().await?;
         let release = async |tx: &_| service::reservations::release(tx, &order, &cause).await;
         // That there is nothing is told only after it is committed that nothing will be held any more.
         let released = self.db.write(release).await?;
@@ -230,15 +224,6 @@ impl InventoryService for Service {
     async fn get_reservation(&self, request: Request<pb::GetReservationRequest>) -> Answer<pb::Reservation> {
         let (_, request) = caller::of(request)?;
         Ok(Response::new(read::reservation(&self.db, &request.name).await?.into()))
-    }
-}
-
-impl Service {
-    /// Waits for a turn at changing reservations, as long as the call's deadline allows.
-    async fn turn(&self) -> Result<SemaphorePermit<'_>, Status> {
-        let closed =
-            |_| status::unavailable("STOPPING", "the service is stopping", std::time::Duration::from_secs(1));
-        self.reserving.acquire().await.map_err(closed)
     }
 }
 

@@ -8,12 +8,11 @@ mod error;
 mod events;
 mod expiry;
 mod grpc;
+mod holding;
 mod migration;
 mod service;
 mod store;
 mod watch;
-
-use std::sync::Arc;
 
 use chassis::consumer::Consumer;
 use chassis::db::Db;
@@ -21,7 +20,6 @@ use chassis::host::Host;
 use chassis::server::Server;
 use contract::inventory::v1::inventory_service_server::InventoryServiceServer;
 use contract::order::v1::{OrderCancelled, OrderConfirmed, OrderImported, OrderReturned};
-use tokio::sync::Semaphore;
 
 pub use config::Config;
 pub use migration::Migrator;
@@ -31,15 +29,14 @@ pub use migration::Migrator;
 struct Service {
     db: Db,
     watch: watch::Watch,
-    /// Turns at changing reservations.
-    reserving: Arc<Semaphore>,
+    holding: holding::Holding,
 }
 
 /// Serves until the host's shutdown.
 pub async fn serve(host: Host, config: Config) -> Result<(), chassis::Error> {
     let db = host.db::<Migrator>().await?;
-    let reserving = Arc::new(Semaphore::new(config.inventory_reserving_max.into()));
-    let service = Service { db: db.clone(), watch: watch::Watch::default(), reserving };
+    let (holding, wishes) = holding::open();
+    let service = Service { db: db.clone(), watch: watch::Watch::default(), holding };
     let consumer = Consumer::new(&db, "inventory")
         .on::<OrderConfirmed>(service.clone())
         .on::<OrderCancelled>(service.clone())
@@ -52,6 +49,10 @@ pub async fn serve(host: Host, config: Config) -> Result<(), chassis::Error> {
         .background("watch", {
             let db = db.clone();
             async move |shutdown| watch.run(&db, shutdown).await
+        })
+        .background("holding", {
+            let db = db.clone();
+            async move |shutdown| wishes.serve(&db, shutdown).await
         })
         .background("expiry", async move |shutdown| expiry::run(&expiring, config, shutdown).await)
         .audit(books::InventoryBooks)

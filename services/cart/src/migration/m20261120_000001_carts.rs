@@ -41,10 +41,8 @@ const STATEMENTS: [&str; 6] = [
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        let uuid = match manager.get_database_backend() {
-            DatabaseBackend::Postgres => "UUID",
-            _ => "BLOB",
-        };
+        let postgres = manager.get_database_backend() == DatabaseBackend::Postgres;
+        let uuid = if postgres { "UUID" } else { "BLOB" };
         for statement in STATEMENTS {
             manager.get_connection().execute_unprepared(&statement.replace("{uuid}", uuid)).await?;
         }

@@ -1,5 +1,8 @@
 //! Cart on a database of its own, peers that sell two things, and a service elsewhere that announces.
 
+use std::sync::Arc;
+
+use chassis::config::Settings;
 use chassis::db::Db;
 use chassis::event::Event;
 use chassis::migration::Nothing;
@@ -46,7 +49,10 @@ impl Shop {
         let elsewhere = order.db::<Nothing>().await.expect("a database elsewhere");
         let db = host.db::<cart::Migrator>().await.expect("a database for cart");
         order.serve(Server::new(&order, &elsewhere).run());
-        host.serve(cart::serve(host.host(), config));
+        let mut alone = host.host();
+        // Tests sell the same things at different prices: a Redis that they share would mix them up.
+        alone.settings = Arc::new(Settings { redis_url: None, ..(*alone.settings).clone() });
+        host.serve(cart::serve(alone, config));
         let shop = Self { host, peers, db, elsewhere };
         shop.sell(variant(HAT, 1250), 10);
         shop.sell(variant(BAG, 4000), 10);

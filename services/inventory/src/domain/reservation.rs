@@ -83,10 +83,15 @@ pub(crate) struct TooManyBack {
 }
 
 impl Reservation {
-    /// The reservation of an order: there is one at most, so its id is made of the order's.
+    /// An order has one reservation at most, so its id is made of the order's.
+    pub(crate) fn id_of(order: &str) -> Id<Reservation> {
+        Id::derived(&["reservation", order])
+    }
+
+    /// The reservation of an order, before anything is held.
     pub(crate) fn of(order: &str, expire_time: Timestamp) -> Self {
         Self {
-            id: Id::derived(&["reservation", order]),
+            id: Self::id_of(order),
             order: order.to_owned(),
             state: State::Held,
             expire_time,
@@ -159,7 +164,9 @@ impl Reservation {
         let mut movements = Vec::new();
         for (sku, &wanted) in back {
             let of_sku = self.lines.iter().filter(|line| line.sku == *sku);
-            let taken = allocate(wanted, of_sku.map(|line| (&line.location, line.quantity - line.returned)));
+            let mut places: Vec<_> =
+                of_sku.map(|line| (&line.location, line.quantity - line.returned)).collect();
+            let taken = allocate(wanted, &mut places);
             let sold = taken.iter().map(|(_, quantity)| quantity).sum();
             if sold < wanted {
                 return Err(TooManyBack { sku: sku.clone(), wanted, sold });

@@ -39,6 +39,7 @@ const STATEMENTS: [&str; 12] = [
     "CREATE TABLE reservations (
         id {uuid} NOT NULL PRIMARY KEY,
         order_name {text} NOT NULL UNIQUE,
+        request_id TEXT UNIQUE,
         state TEXT NOT NULL CHECK (state IN ('HELD', 'COMMITTED', 'RELEASED', 'EXPIRED', 'BARRED')),
         expire_time BIGINT NOT NULL,
         create_time BIGINT NOT NULL,
@@ -73,10 +74,8 @@ const STATEMENTS: [&str; 12] = [
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         // Keys sort by their bytes on both databases, as they do here: rows are locked in that order.
-        let (text, uuid) = match manager.get_database_backend() {
-            DatabaseBackend::Postgres => ("TEXT COLLATE \"C\"", "UUID"),
-            _ => ("TEXT", "BLOB"),
-        };
+        let postgres = manager.get_database_backend() == DatabaseBackend::Postgres;
+        let (text, uuid) = if postgres { ("TEXT COLLATE \"C\"", "UUID") } else { ("TEXT", "BLOB") };
         let now = Timestamp::now().micros().to_string();
         for statement in STATEMENTS {
             let statement = statement.replace("{text}", text).replace("{uuid}", uuid).replace("{now}", &now);

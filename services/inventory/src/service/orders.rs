@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use sea_orm::DatabaseTransaction;
 
 use super::reservations::{commit_paid, load, release, take_back};
+use super::stock::because;
 use crate::domain::reservation::Line;
 use crate::domain::{Cause, Kind, LocationId, Movement, Quantities, Reservation, Sku, State};
 use crate::error::Error;
@@ -83,7 +84,7 @@ pub(crate) async fn imported(
             ]
         })
         .collect();
-    store::journal::append(tx, &movements, cause).await?;
+    store::journal::append(tx, &because(movements, cause)).await?;
     let line = |(sku, quantity): (&Sku, &i64)| Line {
         sku: sku.clone(),
         location: location.clone(),
@@ -91,5 +92,5 @@ pub(crate) async fn imported(
         returned: 0,
     };
     let lines: Vec<Line> = bought.iter().map(line).collect();
-    Ok(store::reservations::set_lines(tx, reservation.id, &lines, false).await?)
+    Ok(store::reservations::add_lines(tx, &[Reservation { lines, ..reservation }]).await?)
 }

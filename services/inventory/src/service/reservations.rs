@@ -3,72 +3,142 @@
 use chassis::time::Timestamp;
 use sea_orm::{DatabaseTransaction, DbErr};
 
-use super::stock::{announce, change_totals, follow};
+use super::stock::{announce, because, change_totals, follow};
 use crate::domain::reservation::{Line, Refusal};
-use crate::domain::{Cause, Kind, LocationId, Movement, Quantities, Reservation, Sku, State, allocate};
+use crate::domain::{
+    Cause, Kind, LocationId, Movement, Quantities, Reservation, Sku, State, allocate, subtract, sum,
+};
 use crate::error::Error;
 use crate::store;
 
-/// Holds stock for all lines of an order, or for none. Asking again for the same finds it held.
-pub(crate) async fn reserve(
-    tx: &DatabaseTransaction,
-    order: &str,
-    wanted: &Quantities,
-    expire_time: Timestamp,
-    cause: &Cause,
-) -> Result<Reservation, Error> {
-    let reservation = Reservation::of(order, expire_time);
-    if !store::reservations::create(tx, &reservation).await? {
-        let made = load(tx, order).await?.ok_or(Error::ReservationNotFound)?;
-        made.reserve_again(wanted)?;
-        return Ok(made);
-    }
-    let lines = take(tx, wanted, 0, 1, Kind::Reserve, cause).await?;
-    store::reservations::set_lines(tx, reservation.id, &lines, false).await?;
-    Ok(Reservation { lines, ..reservation })
+/// The stock an order wishes to have held.
+#[derive(Clone, Debug)]
+pub(crate) struct Wish {
+    pub(crate) order: String,
+    pub(crate) wanted: Quantities,
+    pub(crate) expire_time: Timestamp,
+    pub(crate) request_id: String,
+    pub(crate) cause: Cause,
 }
 
-/// Takes a quantity of each SKU from what is available, out of its locations by their priority. Each unit changes on
-/// hand and reserved by what is said.
-async fn take(
+/// Holds stock for many orders, one wish each, in the order they came: for all lines of an order or for none. Asking
+/// again for the same finds it held. However many they are, they cost about as many statements as one.
+pub(crate) async fn reserve(
     tx: &DatabaseTransaction,
-    wanted: &Quantities,
+    wishes: &[Wish],
+) -> Result<Vec<Result<Reservation, Error>>, Error> {
+    let made: Vec<_> =
+        wishes.iter().map(|wish| (Reservation::of(&wish.order, wish.expire_time), wish)).collect();
+    let new =
+        store::reservations::create_all(tx, made.iter().map(|(of, wish)| (of, &*wish.request_id))).await?;
+    let skus =
+        made.iter().filter(|(of, _)| new.contains(&of.id)).flat_map(|(_, wish)| wish.wanted.keys().cloned());
+    let mut left = store::stock::hold_available(tx, &skus.collect()).await?;
+
+    let (mut served, mut refused, mut answers) = (Vec::new(), Vec::new(), Vec::new());
+    for (reservation, wish) in made {
+        answers.push(if !new.contains(&reservation.id) {
+            Some(made_before(tx, wish).await?)
+        } else if let Err(lacking) = subtract(&mut left, &wish.wanted) {
+            refused.push(reservation.id);
+            Some(Err(Error::Insufficient(lacking)))
+        } else {
+            served.push((reservation, wish));
+            None
+        });
+    }
+    store::reservations::delete(tx, &refused).await?;
+    let mut held = hold(tx, served).await?.into_iter();
+    Ok(answers.into_iter().filter_map(|answer| answer.or_else(|| held.next().map(Ok))).collect())
+}
+
+/// Holds stock that is there.
+async fn hold(
+    tx: &DatabaseTransaction,
+    served: Vec<(Reservation, &Wish)>,
+) -> Result<Vec<Reservation>, Error> {
+    let wanted: Vec<_> = served.iter().map(|(_, wish)| (&wish.wanted, &wish.cause)).collect();
+    let taken = take(tx, &wanted, Effect { kind: Kind::Reserve, on_hand: 0, reserved: 1 }).await?;
+    let held: Vec<_> = served
+        .into_iter()
+        .zip(taken)
+        .map(|((reservation, _), lines)| Reservation { lines, ..reservation })
+        .collect();
+    store::reservations::add_lines(tx, &held).await?;
+    Ok(held)
+}
+
+/// What an order that has a reservation already is answered.
+async fn made_before(tx: &DatabaseTransaction, wish: &Wish) -> Result<Result<Reservation, Error>, DbErr> {
+    let Some(found) = store::reservations::find(tx, Reservation::id_of(&wish.order)).await? else {
+        // It is not the order that is known, so it is the request.
+        return Ok(Err(Error::RequestReused));
+    };
+    Ok(found.reserve_again(&wish.wanted).map(|()| found).map_err(Error::from))
+}
+
+/// What taking one unit does.
+#[derive(Clone, Copy, Debug)]
+struct Effect {
+    kind: Kind,
     on_hand: i64,
     reserved: i64,
-    kind: Kind,
-    cause: &Cause,
-) -> Result<Vec<Line>, Error> {
-    let nowhere = LocationId::default_one();
-    let total = |(sku, quantity): (&Sku, &i64)| {
-        Movement::new(kind, sku, &nowhere, on_hand * quantity, reserved * quantity)
-    };
-    let totals = match change_totals(tx, wanted.iter().map(total)).await? {
+}
+
+impl Effect {
+    fn on(self, sku: &Sku, location: &LocationId, quantity: i64) -> Movement {
+        Movement::new(self.kind, sku, location, self.on_hand * quantity, self.reserved * quantity)
+    }
+}
+
+/// Takes quantities from what is available, out of the locations by their priority: all of them, or none.
+async fn take(
+    tx: &DatabaseTransaction,
+    wanted: &[(&Quantities, &Cause)],
+    effect: Effect,
+) -> Result<Vec<Vec<Line>>, Error> {
+    let all = sum(wanted
+        .iter()
+        .flat_map(|(wanted, _)| wanted.iter().map(|(sku, quantity)| (sku.clone(), *quantity))));
+    if all.is_empty() {
+        return Ok(Vec::new());
+    }
+    let anywhere = LocationId::default_one();
+    let totals =
+        change_totals(tx, all.iter().map(|(sku, quantity)| effect.on(sku, &anywhere, *quantity))).await?;
+    let totals = match totals {
         Ok(totals) => totals,
         Err(refused) => {
             let lacking =
-                wanted.iter().filter(|(sku, _)| refused.contains(*sku)).map(|(sku, wanted)| (sku, *wanted));
+                all.iter().filter(|(sku, _)| refused.contains(*sku)).map(|(sku, wanted)| (sku, *wanted));
             return Err(Error::Insufficient(store::stock::lacking(tx, &lacking.collect()).await?));
         }
     };
     // The totals are ours until the transaction ends, so what their locations have does not change any more.
-    let skus: Vec<&Sku> = wanted.keys().collect();
+    let skus: Vec<&Sku> = all.keys().collect();
     let mut places = store::stock::available_places(tx, &skus).await?;
-    let mut lines = Vec::new();
-    for (sku, &quantity) in wanted {
-        let taken = allocate(quantity, places.remove(sku).unwrap_or_default());
-        lines.extend(taken.into_iter().map(|(location, quantity)| Line {
-            sku: sku.clone(),
-            location,
-            quantity,
-            returned: 0,
-        }));
+    let mut taken = Vec::new();
+    for (wanted, _) in wanted {
+        let mut lines = Vec::new();
+        for (sku, &quantity) in *wanted {
+            for (location, quantity) in
+                allocate(quantity, places.get_mut(sku).map(Vec::as_mut_slice).unwrap_or_default())
+            {
+                lines.push(Line { sku: sku.clone(), location, quantity, returned: 0 });
+            }
+        }
+        taken.push(lines);
     }
-    let movement = |line: &Line| {
-        Movement::new(kind, &line.sku, &line.location, on_hand * line.quantity, reserved * line.quantity)
+    let of_one = |(lines, (_, cause)): (&Vec<Line>, &(&Quantities, &Cause))| {
+        lines
+            .iter()
+            .map(|line| (effect.on(&line.sku, &line.location, line.quantity), (*cause).clone()))
+            .collect::<Vec<_>>()
     };
-    follow(tx, &lines.iter().map(movement).collect::<Vec<_>>(), cause).await?;
+    let movements: Vec<_> = taken.iter().zip(wanted).flat_map(of_one).collect();
+    follow(tx, &movements).await?;
     announce(tx, &totals).await?;
-    Ok(lines)
+    Ok(taken)
 }
 
 /// Takes out what is held for an order, as sold. Again gives the same answer.
@@ -94,8 +164,14 @@ pub(crate) async fn commit_paid(tx: &DatabaseTransaction, order: &str, cause: &C
                 order.id = order,
                 "stock of a confirmed order had been given back; taking it again"
             );
-            let lines = take(tx, &reservation.quantities(), -1, 0, Kind::Sale, cause).await?;
-            store::reservations::set_lines(tx, reservation.id, &lines, true).await?;
+            let effect = Effect { kind: Kind::Sale, on_hand: -1, reserved: 0 };
+            let lines = take(tx, &[(&reservation.quantities(), cause)], effect)
+                .await?
+                .into_iter()
+                .flatten()
+                .collect();
+            store::reservations::delete_lines(tx, reservation.id).await?;
+            store::reservations::add_lines(tx, &[Reservation { lines, ..reservation.clone() }]).await?;
             Ok(store::reservations::set_state(tx, reservation.id, State::Committed).await?)
         }
         Err(refusal @ (Refusal::Committed | Refusal::Differs)) => Err(refusal.into()),
@@ -140,8 +216,8 @@ pub(crate) async fn take_back(
         return Ok(());
     }
     let totals = change_totals(tx, movements.iter().cloned()).await?.map_err(|_| Error::TooMuch)?;
-    follow(tx, &movements, cause).await?;
     store::reservations::add_returned(tx, reservation.id, &movements).await?;
+    follow(tx, &because(movements, cause)).await?;
     Ok(announce(tx, &totals).await?)
 }
 
@@ -161,7 +237,7 @@ async fn end(
     let movements = reservation.movements(kind, on_hand, -1);
     let contradiction = |_| DbErr::Custom("less is reserved than a reservation holds".to_owned());
     let totals = change_totals(tx, movements.iter().cloned()).await?.map_err(contradiction)?;
-    follow(tx, &movements, cause).await?;
+    follow(tx, &because(movements, cause)).await?;
     store::reservations::set_state(tx, reservation.id, state).await?;
     announce(tx, &totals).await?;
     Ok(Reservation { state, ..reservation })

@@ -36,14 +36,9 @@ pub(crate) async fn receive(
     };
     // What is received is positive: only the limit can refuse it.
     let totals = change_totals(tx, receipts.iter().map(movement)).await?.map_err(|_| Error::TooMuch)?;
-    // The journal keeps each receipt's own words.
-    let mut by_reason: BTreeMap<&str, Vec<Movement>> = BTreeMap::new();
-    for receipt in receipts {
-        by_reason.entry(&receipt.reason).or_default().push(movement(receipt));
-    }
-    for (reason, movements) in by_reason {
-        follow(tx, &movements, &Cause { reason: reason.to_owned(), ..cause.clone() }).await?;
-    }
+    let because = |receipt: &Receipt| Cause { reason: receipt.reason.clone(), ..cause.clone() };
+    let movements: Vec<_> = receipts.iter().map(|receipt| (movement(receipt), because(receipt))).collect();
+    follow(tx, &movements).await?;
     announce(tx, &totals).await?;
     let found = store::stock::find(tx, &receipts.iter().map(|receipt| receipt.sku.clone()).collect()).await?;
     let of = |receipt: &Receipt| found.iter().find(|stock| stock.sku == receipt.sku).cloned();
@@ -65,11 +60,12 @@ pub(crate) async fn adjust(
     let movement = Movement::new(Kind::Adjustment, sku, location, delta, 0);
     let refused = || if delta < 0 { Error::BelowReserved } else { Error::TooMuch };
     let totals = change_totals(tx, [movement.clone()]).await?.map_err(|_| refused())?;
-    if !store::stock::change_locations(tx, std::slice::from_ref(&movement)).await? {
+    let movements = because(vec![movement], cause);
+    if !store::stock::change_locations(tx, &movements).await? {
         // Enough lies elsewhere, but not here.
         return Err(Error::BelowReserved);
     }
-    store::journal::append(tx, &[movement], cause).await?;
+    store::journal::append(tx, &movements).await?;
     announce(tx, &totals).await?;
     get(tx, sku).await
 }
@@ -116,16 +112,17 @@ pub(crate) async fn change_totals(
     Ok(if refused.is_empty() { Ok(totals) } else { Err(refused) })
 }
 
+/// Movements that all have one cause.
+pub(crate) fn because(movements: Vec<Movement>, cause: &Cause) -> Vec<(Movement, Cause)> {
+    movements.into_iter().map(|movement| (movement, cause.clone())).collect()
+}
+
 /// Has locations and journal follow the totals, which were changed before and vouch for them.
-pub(crate) async fn follow(
-    tx: &DatabaseTransaction,
-    movements: &[Movement],
-    cause: &Cause,
-) -> Result<(), Error> {
+pub(crate) async fn follow(tx: &DatabaseTransaction, movements: &[(Movement, Cause)]) -> Result<(), Error> {
     if !store::stock::change_locations(tx, movements).await? {
         return Err(DbErr::Custom("the locations of a SKU do not add up to its total".to_owned()).into());
     }
-    Ok(store::journal::append(tx, movements, cause).await?)
+    Ok(store::journal::append(tx, movements).await?)
 }
 
 /// Tells the rest of the platform what there is now, and what has become low.

@@ -7,27 +7,16 @@ use super::{ROWS_MAX, damaged, get, places, rows, run};
 use crate::domain::movement::Entry;
 use crate::domain::{Cause, Kind, LocationId, Movement, Sku};
 
-/// Writes the movements of one change.
-pub(crate) async fn append(
-    tx: &DatabaseTransaction,
-    movements: &[Movement],
-    cause: &Cause,
-) -> Result<(), DbErr> {
+/// Writes movements, each with its cause.
+pub(crate) async fn append(tx: &DatabaseTransaction, movements: &[(Movement, Cause)]) -> Result<(), DbErr> {
     for some in movements.chunks(ROWS_MAX) {
         let sql = format!(
             "INSERT INTO movements
-                (reference, actor, reason, create_time, id, sku, location, kind, on_hand_delta, reserved_delta)
-             SELECT $1, $2, $3, $4, m.column1, m.column2, m.column3, m.column4, m.column5, m.column6
-             FROM (VALUES {}) AS m",
-            places(5, 6, some.len())
+                (id, sku, location, kind, on_hand_delta, reserved_delta, reference, actor, reason, create_time)
+             VALUES {}",
+            places(1, 10, some.len())
         );
-        let shared: [Value; 4] = [
-            cause.reference.as_str().into(),
-            cause.actor.as_str().into(),
-            cause.reason.as_str().into(),
-            cause.time.into(),
-        ];
-        let each = some.iter().flat_map(|movement| -> [Value; 6] {
+        let values = some.iter().flat_map(|(movement, cause)| -> [Value; 10] {
             [
                 Id::<Entry>::new().into(),
                 movement.sku.as_str().into(),
@@ -35,9 +24,13 @@ pub(crate) async fn append(
                 movement.kind.as_str().into(),
                 movement.on_hand.into(),
                 movement.reserved.into(),
+                cause.reference.as_str().into(),
+                cause.actor.as_str().into(),
+                cause.reason.as_str().into(),
+                cause.time.into(),
             ]
         });
-        run(tx, &sql, shared.into_iter().chain(each).collect()).await?;
+        run(tx, &sql, values.collect()).await?;
     }
     Ok(())
 }

@@ -1,25 +1,59 @@
 //! Reservations and their lines.
 
+use std::collections::BTreeSet;
+
 use chassis::id::Id;
 use chassis::time::Timestamp;
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, QueryResult, Value};
 
-use super::{ROWS_MAX, damaged, get, places, rows, run};
+use super::{ROWS_MAX, damaged, get, list, places, rows, run};
 use crate::domain::reservation::Line;
 use crate::domain::{LocationId, Movement, Reservation, Sku, State};
 
 /// Makes the reservation of an order, without its lines. Says whether the order had none.
 pub(crate) async fn create(tx: &DatabaseTransaction, reservation: &Reservation) -> Result<bool, DbErr> {
-    let sql = "INSERT INTO reservations (id, order_name, state, expire_time, create_time, update_time)
-               VALUES ($1, $2, $3, $4, $5, $5) ON CONFLICT DO NOTHING";
-    let values = vec![
-        reservation.id.into(),
-        reservation.order.as_str().into(),
-        reservation.state.as_str().into(),
-        reservation.expire_time.into(),
-        reservation.create_time.into(),
-    ];
-    Ok(run(tx, sql, values).await? == 1)
+    Ok(!create_all(tx, [(reservation, "")]).await?.is_empty())
+}
+
+/// Makes the reservations of orders, without their lines, each for a request, if there is one. Those in the answer are
+/// new: of the others either the order or the request is known.
+pub(crate) async fn create_all<'a>(
+    tx: &DatabaseTransaction,
+    reservations: impl IntoIterator<Item = (&'a Reservation, &'a str)>,
+) -> Result<BTreeSet<Id<Reservation>>, DbErr> {
+    let mut sorted: Vec<_> = reservations.into_iter().collect();
+    // Two transactions that make the same ones wait for each other at the first.
+    sorted.sort_by_key(|(reservation, _)| reservation.id);
+    let mut new = BTreeSet::new();
+    for some in sorted.chunks(ROWS_MAX) {
+        let sql = format!(
+            "INSERT INTO reservations (id, order_name, request_id, state, expire_time, create_time, update_time)
+             VALUES {} ON CONFLICT DO NOTHING RETURNING id",
+            places(1, 7, some.len())
+        );
+        let values = some.iter().flat_map(|(reservation, request_id)| -> [Value; 7] {
+            [
+                reservation.id.into(),
+                reservation.order.as_str().into(),
+                (!request_id.is_empty()).then_some(*request_id).into(),
+                reservation.state.as_str().into(),
+                reservation.expire_time.into(),
+                reservation.create_time.into(),
+                reservation.create_time.into(),
+            ]
+        });
+        new.extend(rows(tx, &sql, values.collect(), |row| get::<Id<Reservation>>(row, 0)).await?);
+    }
+    Ok(new)
+}
+
+/// Takes back reservations that were made in this transaction.
+pub(crate) async fn delete(tx: &DatabaseTransaction, ids: &[Id<Reservation>]) -> Result<(), DbErr> {
+    for some in ids.chunks(ROWS_MAX) {
+        let sql = format!("DELETE FROM reservations WHERE id IN {}", list(1, some.len()));
+        run(tx, &sql, some.iter().map(|id| (*id).into()).collect()).await?;
+    }
+    Ok(())
 }
 
 /// Reads the reservation of an order to change it: nobody else does until the transaction ends. Writing is what takes
@@ -82,27 +116,26 @@ pub(crate) async fn set_state(
     Ok(())
 }
 
-/// Keeps the lines of a reservation, in place of any it had.
-pub(crate) async fn set_lines(
-    tx: &DatabaseTransaction,
-    id: Id<Reservation>,
-    lines: &[Line],
-    had_any: bool,
-) -> Result<(), DbErr> {
-    if had_any {
-        run(tx, "DELETE FROM reservation_lines WHERE reservation = $1", vec![id.into()]).await?;
-    }
+/// Keeps the lines of reservations that have none yet.
+pub(crate) async fn add_lines(tx: &DatabaseTransaction, reservations: &[Reservation]) -> Result<(), DbErr> {
+    let lines: Vec<_> =
+        reservations.iter().flat_map(|of| of.lines.iter().map(|line| (of.id, line))).collect();
     for some in lines.chunks(ROWS_MAX) {
         let sql = format!(
-            "INSERT INTO reservation_lines (reservation, sku, location, quantity, returned)
-             SELECT $1, line.column1, line.column2, line.column3, 0 FROM (VALUES {}) AS line",
-            places(2, 3, some.len())
+            "INSERT INTO reservation_lines (reservation, sku, location, quantity) VALUES {}",
+            places(1, 4, some.len())
         );
-        let each = some.iter().flat_map(|line| -> [Value; 3] {
-            [line.sku.as_str().into(), line.location.as_str().into(), line.quantity.into()]
+        let values = some.iter().flat_map(|(id, line)| -> [Value; 4] {
+            [(*id).into(), line.sku.as_str().into(), line.location.as_str().into(), line.quantity.into()]
         });
-        run(tx, &sql, std::iter::once(id.into()).chain(each).collect()).await?;
+        run(tx, &sql, values.collect()).await?;
     }
+    Ok(())
+}
+
+/// Forgets the lines of a reservation, which gets others.
+pub(crate) async fn delete_lines(tx: &DatabaseTransaction, id: Id<Reservation>) -> Result<(), DbErr> {
+    run(tx, "DELETE FROM reservation_lines WHERE reservation = $1", vec![id.into()]).await?;
     Ok(())
 }
 

@@ -6,7 +6,9 @@ use chassis::time::Timestamp;
 use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseTransaction, DbErr, QueryResult, Value};
 
 use super::{ROWS_MAX, get, list, places, rows, run};
-use crate::domain::{Lacking, Level, LocationId, Movement, ON_HAND_MAX, Sku, Stock, Total};
+use crate::domain::{
+    Cause, Lacking, Level, LocationId, Movement, ON_HAND_MAX, Quantities, Sku, Stock, Total,
+};
 
 const STOCK: &str = "SELECT s.sku, s.on_hand, s.reserved, s.low_threshold, s.low, s.update_time,
         p.location, p.on_hand, p.reserved
@@ -131,15 +133,29 @@ pub(crate) async fn change_totals(
 
 /// Takes hold of the SKUs in their order, so that two transactions never wait for each other. SQLite has one writer.
 async fn lock(tx: &DatabaseTransaction, by: &[(&Sku, &Level)]) -> Result<(), DbErr> {
-    if by.len() < 2 || tx.get_database_backend() != DatabaseBackend::Postgres {
-        return Ok(());
-    }
-    for some in by.chunks(ROWS_MAX) {
-        let sql =
-            format!("SELECT sku FROM stock WHERE sku IN {} ORDER BY sku FOR UPDATE", list(1, some.len()));
-        rows(tx, &sql, some.iter().map(|(sku, _)| sku.as_str().into()).collect(), |_| Ok(())).await?;
+    if by.len() > 1 && tx.get_database_backend() == DatabaseBackend::Postgres {
+        hold_available(tx, &by.iter().map(|(sku, _)| (*sku).clone()).collect()).await?;
     }
     Ok(())
+}
+
+/// What is available of SKUs, which stays so until the transaction ends.
+pub(crate) async fn hold_available(
+    tx: &DatabaseTransaction,
+    skus: &BTreeSet<Sku>,
+) -> Result<Quantities, DbErr> {
+    let for_update = if tx.get_database_backend() == DatabaseBackend::Postgres { " FOR UPDATE" } else { "" };
+    let skus: Vec<&Sku> = skus.iter().collect();
+    let mut available = Quantities::new();
+    for some in skus.chunks(ROWS_MAX) {
+        let sql = format!(
+            "SELECT sku, on_hand - reserved FROM stock WHERE sku IN {} ORDER BY sku{for_update}",
+            list(1, some.len())
+        );
+        let values = some.iter().map(|sku| sku.as_str().into()).collect();
+        available.extend(rows(tx, &sql, values, |row| Ok((Sku::stored(get(row, 0)?), get(row, 1)?))).await?);
+    }
+    Ok(available)
 }
 
 fn total(row: &QueryResult) -> Result<Total, DbErr> {
@@ -217,10 +233,10 @@ pub(crate) async fn available_places(
 /// Changes locations as their SKUs' totals were changed before. Says whether all of them could.
 pub(crate) async fn change_locations(
     tx: &DatabaseTransaction,
-    movements: &[Movement],
+    movements: &[(Movement, Cause)],
 ) -> Result<bool, DbErr> {
     let mut by: BTreeMap<(&Sku, &LocationId), Level> = BTreeMap::new();
-    for movement in movements {
+    for (movement, _) in movements {
         let level = by.entry((&movement.sku, &movement.location)).or_default();
         level.on_hand += movement.on_hand;
         level.reserved += movement.reserved;

@@ -1,17 +1,30 @@
 //! Many buyers, few goods.
 use chassis::status;
 use futures::future::join_all;
-use tonic::Code;
+use tonic::{Code, Status};
 
-use super::support::{Warehouse, an_order, reserve};
+use super::support::{Warehouse, an_order, commit, release, reserve};
+
+/// Asks until there is an answer, as a saga does: under load a call may end without one, and each may be repeated.
+async fn patiently<T>(ask: impl AsyncFn() -> Result<T, Status>) -> Result<T, Status> {
+    loop {
+        let answer = ask().await;
+        let unknown = |status: &Status| {
+            [Code::DeadlineExceeded, Code::Unavailable, Code::Aborted].contains(&status.code())
+        };
+        if !answer.as_ref().is_err_and(unknown) {
+            return answer;
+        }
+    }
+}
 
 /// Two hundred ask at once for goods that fifty can have, by lines that add up to one unit for each buyer's share.
 async fn race(lines: &[(&str, i64)], on_hand: i64) {
     let warehouse = Warehouse::with(&[("SHOE", on_hand)]).await;
     let buyers = (0..200).map(|_| {
-        let mut order = warehouse.order();
+        let order = warehouse.order();
         let request = reserve(&an_order(), lines);
-        async move { order.reserve_stock(request).await }
+        async move { patiently(async || order.clone().reserve_stock(request.clone()).await).await }
     });
     let answers = join_all(buyers).await;
 
@@ -44,7 +57,7 @@ async fn buyers_of_the_same_goods_in_opposite_order_never_wait_for_each_other_fo
     let stock: Vec<(&str, i64)> = skus.iter().map(|sku| (sku.as_str(), 1000)).collect();
     let warehouse = Warehouse::with(&stock).await;
     let buyers = (0..60).map(|buyer| {
-        let mut order = warehouse.order();
+        let order = warehouse.order();
         let mut lines: Vec<(&str, i64)> = skus.iter().map(|sku| (sku.as_str(), 2)).collect();
         if buyer % 2 == 0 {
             lines.reverse();
@@ -52,10 +65,15 @@ async fn buyers_of_the_same_goods_in_opposite_order_never_wait_for_each_other_fo
         let name = an_order();
         let request = reserve(&name, &lines);
         async move {
-            order.reserve_stock(request).await?;
+            let hold = async || order.clone().reserve_stock(request.clone()).await;
+            patiently(hold).await?;
             match buyer % 3 {
-                0 => order.commit_reservation(super::support::commit(&name)).await.map(drop),
-                1 => order.release_reservation(super::support::release(&name)).await.map(drop),
+                0 => {
+                    patiently(async || order.clone().commit_reservation(commit(&name)).await).await.map(drop)
+                }
+                1 => patiently(async || order.clone().release_reservation(release(&name)).await)
+                    .await
+                    .map(drop),
                 _ => Ok(()),
             }
         }

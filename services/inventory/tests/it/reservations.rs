@@ -55,15 +55,16 @@ async fn a_repeated_request_finds_the_stock_held_once() {
     assert_eq!((&first, &first.name), (&again, &under_another_key.name));
     assert_eq!(warehouse.levels("HAT").await, (5, 2, 3));
 
-    let other_body = pb::ReserveStockRequest { lines: reserve(&order, &[("HAT", 3)]).lines, ..request };
+    let other_order = pb::ReserveStockRequest { order: an_order(), ..request };
     let other_quantity = reserve(&order, &[("HAT", 3)]);
-    for (request, reason) in [(other_body, "REQUEST_ID_REUSED"), (other_quantity, "RESERVATION_EXISTS")] {
+    for (request, reason) in [(other_order, "REQUEST_ID_REUSED"), (other_quantity, "RESERVATION_EXISTS")] {
         let refusal = warehouse.order().reserve_stock(request).await.unwrap_err();
         assert_eq!(
             (refusal.code(), status::reason(&refusal).as_deref()),
             (Code::AlreadyExists, Some(reason))
         );
     }
+    warehouse.balances().await;
 }
 
 #[tokio::test]
