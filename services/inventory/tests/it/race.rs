@@ -3,7 +3,7 @@ use chassis::status;
 use futures::future::join_all;
 use tonic::{Code, Status};
 
-use super::support::{Warehouse, an_order, commit, release, reserve};
+use super::support::{Inventory, Warehouse, an_order, commit, release, reserve};
 
 /// Asks until there is an answer, as a saga does: under load a call may end without one, and each may be repeated.
 async fn patiently<T>(ask: impl AsyncFn() -> Result<T, Status>) -> Result<T, Status> {
@@ -49,6 +49,26 @@ async fn of_two_hundred_who_want_one_of_fifty_exactly_fifty_get_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sku_on_two_lines_counts_twice_in_the_race() {
     race(&[("SHOE", 1), ("SHOE", 1)], 100).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_replicas_together_sell_no_more_than_there_is() {
+    let warehouse = Warehouse::with(&[("SHOE", 20), ("SOCK", 60)]).await;
+    let replica = warehouse.host.process().host("inventory");
+    replica.serve(inventory::serve(replica.host(), inventory::Config::default()));
+    let second = Inventory::new(replica.as_service("order"));
+    let buyers = (0..80).map(|buyer| {
+        let order = if buyer % 2 == 0 { warehouse.order() } else { second.clone() };
+        let lines = if buyer % 4 < 2 { [("SHOE", 1), ("SOCK", 2)] } else { [("SOCK", 2), ("SHOE", 1)] };
+        let request = reserve(&an_order(), &lines);
+        async move { patiently(async || order.clone().reserve_stock(request.clone()).await).await }
+    });
+    let answers = join_all(buyers).await;
+
+    assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 20);
+    assert_eq!(warehouse.levels("SHOE").await, (20, 20, 0));
+    assert_eq!(warehouse.levels("SOCK").await, (60, 40, 20));
+    warehouse.balances().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -33,7 +33,7 @@ impl Warehouse {
         let (host, order) = (process.host("inventory"), process.host("order"));
         let orders = order.db::<Nothing>().await.expect("a database for order");
         let db = host.db::<inventory::Migrator>().await.expect("a database for inventory");
-        let config = inventory::Config { inventory_expiry_every_ms: 20, ..inventory::Config::default() };
+        let config = inventory::Config { inventory_expiry_every_ms: 20 };
         order.serve(Server::new(&order, &orders).run());
         host.serve(inventory::serve(host.host(), config));
         let warehouse = Self { host, db, orders };
