@@ -3,7 +3,7 @@ import { Code } from "@connectrpc/connect";
 import { useEffect, useRef, useState } from "react";
 import type { Link as LinkState } from "../api/watch";
 import { format } from "../api/money";
-import { day } from "../api/time";
+import { day, wait } from "../api/time";
 import { type Order, Order_PaymentState as Payment, Order_State as State } from "../gen/cartwright/order/v1/order_pb";
 import { countryName } from "../parts/countries";
 import { Notice, Refused } from "../parts/Notice";
@@ -21,6 +21,10 @@ import { Again } from "./order/Again";
 import { Cancel } from "./order/Cancel";
 import { Parcels } from "./order/Parcels";
 import { Timeline, titleOf } from "./order/Timeline";
+
+/** What is given back arrives after the last word of the stream: it is asked for this often. */
+const BACK_EVERY_MS = 2_000;
+const BACK_TRIES = 10;
 
 const ENDED = new Set([State.DELIVERED, State.CANCELLED, State.RETURNED]);
 
@@ -65,6 +69,7 @@ function Live({ first }: { first: Order }) {
       return ENDED.has(told.state);
     },
   });
+  useGivenBack(order, take);
   const said = useRef(order.state);
   useEffect(() => {
     if (said.current === order.state) return;
@@ -78,8 +83,8 @@ function Live({ first }: { first: Order }) {
   return (
     <Page
       title={`Order ${short}`}
-      heading={fresh ? "Thank you. It is on our bench." : `Order ${short}`}
-      lead={fresh ? `Order ${short} of ${day(order.createTime)}` : `Of ${day(order.createTime)}`}
+      heading={fresh ? "Thank you for your order" : `Order ${short}`}
+      lead={fresh ? `Order ${short} of ${day(order.createTime)}` : `Placed on ${day(order.createTime)}`}
     >
       <div className="with-aside">
         <div className="steps">
@@ -107,6 +112,26 @@ function Live({ first }: { first: Order }) {
       </div>
     </Page>
   );
+}
+
+/** Reads a cancelled order again until its payment is given back, or patience ends. */
+function useGivenBack(order: Order, take: (order: Order) => void) {
+  const shop = useShop();
+  const taken = order.paymentState === Payment.AUTHORIZED || order.paymentState === Payment.CAPTURED;
+  const due = order.state === State.CANCELLED && taken;
+  useEffect(() => {
+    if (!due) return;
+    const leaving = new AbortController();
+    void (async () => {
+      for (let attempt = 0; attempt < BACK_TRIES; attempt += 1) {
+        await wait(BACK_EVERY_MS, leaving.signal);
+        if (leaving.signal.aborted) return;
+        // Whoever waits longer loads the page again.
+        await shop.order.getOrder({ name: order.name }, { signal: leaving.signal }).then(take, () => {});
+      }
+    })();
+    return () => leaving.abort();
+  }, [shop, order.name, due]);
 }
 
 /** Whether what is seen is what is. */
@@ -148,10 +173,16 @@ const PAID: Partial<Record<Payment, string>> = {
   [Payment.REFUNDED]: "Everything was given back.",
 };
 
+/** The same, once the order is cancelled. */
+const GIVEN_BACK: Partial<Record<Payment, string>> = {
+  ...PAID,
+  [Payment.PENDING]: "Nothing was charged.",
+  [Payment.AUTHORIZED]: "The amount on your card is being released.",
+  [Payment.CAPTURED]: "Your money is on its way back to you.",
+};
+
 function Paid({ order }: { order: Order }) {
-  // A cancelled order was never paid, unless it says so.
-  const pending = order.state === State.CANCELLED && order.paymentState === Payment.PENDING;
-  const words = pending ? "Nothing was charged." : PAID[order.paymentState];
+  const words = (order.state === State.CANCELLED ? GIVEN_BACK : PAID)[order.paymentState];
   return words ? <p className="hint">{words}</p> : null;
 }
 

@@ -1,4 +1,5 @@
-// Reading something for a page: again when it changes, when asked to, and when the network is back.
+// Reading something for a page: again when it changes, when asked to, when the network is back, and by itself after an
+// outage.
 import { useCallback, useEffect, useRef, useState } from "react";
 import { explain, isAborted, type Refusal } from "../api/errors";
 
@@ -9,6 +10,10 @@ export type Called<T> = {
   loading: boolean;
   again: () => void;
 };
+
+/** A page that could not be read asks again by itself, ever more rarely. */
+const PAUSE_MS = 3_000;
+const PAUSE_MAX_MS = 30_000;
 
 /** Calls whenever `key` changes. An empty key calls nothing. */
 export function useCall<T>(key: string, call: (signal: AbortSignal) => Promise<T>): Called<T> {
@@ -32,12 +37,22 @@ export function useCall<T>(key: string, call: (signal: AbortSignal) => Promise<T
   }, [key, attempt]);
 
   const again = useCallback(() => setAttempt((count) => count + 1), []);
-  const failed = state.refusal?.transient === true;
+  const outage = state.refusal?.transient ? state.refusal : undefined;
+  const failures = useRef(0);
+  if (state.data !== undefined && !outage) failures.current = 0;
   useEffect(() => {
-    if (!failed) return;
+    if (!outage) return;
+    const pause = Math.min(PAUSE_MS * 2 ** failures.current, PAUSE_MAX_MS);
+    const timer = setTimeout(() => {
+      failures.current += 1;
+      again();
+    }, Math.max(pause, outage.retryAfterMs ?? 0));
     window.addEventListener("online", again);
-    return () => window.removeEventListener("online", again);
-  }, [failed, again]);
+    return () => {
+      clearTimeout(timer);
+      window.removeEventListener("online", again);
+    };
+  }, [outage, again]);
 
   return { data: state.data, refusal: state.refusal, loading: state.loading, again };
 }

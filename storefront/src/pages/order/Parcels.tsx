@@ -1,9 +1,11 @@
-// Where the parcels of an order are.
+// Where the parcels of an order are, live.
+import { useState } from "react";
 import { machine, moment } from "../../api/time";
 import { type Order, Order_State } from "../../gen/cartwright/order/v1/order_pb";
 import { type Shipment, Shipment_State as State } from "../../gen/cartwright/shipping/v1/shipping_pb";
 import { useShop } from "../../state/context";
 import { useCall } from "../../state/use-call";
+import { useWatch } from "../../state/use-watch";
 
 const WORDS: Record<State, string> = {
   [State.UNSPECIFIED]: "",
@@ -15,6 +17,8 @@ const WORDS: Record<State, string> = {
   [State.CANCELLED]: "Cancelled",
 };
 
+const ENDED = new Set([State.DELIVERED, State.CANCELLED]);
+
 /** Asked anew at each change of the order; without an answer nothing is shown. */
 export function Parcels({ order }: { order: Order }) {
   const shop = useShop();
@@ -25,7 +29,17 @@ export function Parcels({ order }: { order: Order }) {
   return data?.shipments.map((shipment) => <Parcel key={shipment.name} shipment={shipment} />);
 }
 
-function Parcel({ shipment }: { shipment: Shipment }) {
+function Parcel({ shipment: first }: { shipment: Shipment }) {
+  const shop = useShop();
+  const [latest, setLatest] = useState<Shipment>();
+  const shipment = latest ?? first;
+  useWatch<Shipment>(ENDED.has(first.state) ? "" : first.name, {
+    open: (signal) => shop.shipping.watchShipment({ name: first.name }, { signal, timeoutMs: 0 }),
+    told: (told) => {
+      setLatest(told);
+      return ENDED.has(told.state);
+    },
+  });
   const events = [...shipment.trackingEvents].reverse();
   return (
     <section className="panel" aria-label="Parcel">
