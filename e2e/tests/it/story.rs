@@ -94,7 +94,7 @@ async fn a_declined_card_holds_nothing(scene: &Scene, ada: &Person) -> anyhow::R
     let blanket = scene.variant("BLANKET-WOOL").await?;
     let before = scene.stock("BLANKET-WOOL").await?;
     let order = ada.place(ada.order_of(&blanket, 3, "tok_declined")).await?;
-    assert_eq!((order.state(), order.cancel_reason.as_str()), (State::Cancelled, "CARD_DECLINED"), "{order:?}");
+    assert_eq!((order.state(), order.cancel_reason.as_str()), (State::Cancelled, "PAYMENT_DECLINED"), "{order:?}");
     let after = scene.stock("BLANKET-WOOL").await?;
     assert_eq!((after.available, after.reserved), (before.available, before.reserved));
     Ok(())
