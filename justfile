@@ -34,7 +34,7 @@ audit *flags:
     cargo run -q -p cartwright -- audit {{ flags }}
 
 # Passes all tests. Installs and privately starts PostgreSQL, RabbitMQ and Redis, and stops them at the end.
-test: storefront-test
+test: storefront-test browser
     scripts/test
 
 # Checks format, lints, documentation, the contract, the chart and the dependencies.
@@ -59,6 +59,10 @@ footprint:
 # Installs the tools that npm offers: buf.
 tools:
     scripts/tools
+
+# Installs what drives a real browser in the tests.
+browser:
+    scripts/browser
 
 # Builds the storefront into storefront/dist.
 storefront: tools

@@ -69,7 +69,8 @@ pub(crate) async fn check(operator: &Operator, settle: Duration) -> anyhow::Resu
     let settled = operator.settle(settle, |_| ()).await?;
     let mut findings = Vec::new();
     for noun in NOUNS {
-        let answer = operator.operations(noun)?.check_invariants(operator.ask(CheckInvariantsRequest {})).await?;
+        let answer =
+            operator.operations(noun)?.check_invariants(operator.ask(CheckInvariantsRequest {})).await?;
         findings.extend(answer.into_inner().findings.into_iter().map(|finding| Finding {
             scope: noun.into(),
             invariant: finding.invariant,
@@ -84,7 +85,10 @@ pub(crate) async fn check(operator: &Operator, settle: Duration) -> anyhow::Resu
             scope: "across".into(),
             invariant: "everything under way comes to an end".into(),
             checked: 1,
-            offenders: vec![format!("events, messages or sagas were still under way after {} s", settle.as_secs())],
+            offenders: vec![format!(
+                "events, messages or sagas were still under way after {} s",
+                settle.as_secs()
+            )],
         });
     }
     let clean = findings.iter().all(|finding| finding.offenders.is_empty());

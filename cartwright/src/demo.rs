@@ -12,9 +12,13 @@ use contract::catalog::v1::{Product, SearchProductsRequest};
 use contract::common::v1::PostalAddress;
 use contract::identity::v1::{LoginRequest, RegisterRequest, VerifyContactRequest};
 use contract::notification::v1::ListInboxMessagesRequest;
-use contract::order::v1::{Order, PaymentMethod, PlaceOrderRequest, QuoteOrderRequest, WatchOrderRequest, order};
+use contract::order::v1::{
+    Order, PaymentMethod, PlaceOrderRequest, QuoteOrderRequest, WatchOrderRequest, order,
+};
 use contract::shipping::v1::shipping_service_client::ShippingServiceClient;
-use contract::shipping::v1::{ListShipmentsRequest, RecordTrackingRequest, Shipment, TrackingEvent, shipment};
+use contract::shipping::v1::{
+    ListShipmentsRequest, RecordTrackingRequest, Shipment, TrackingEvent, shipment,
+};
 
 use crate::addresses::Addresses;
 use crate::customer::Customer;
@@ -124,7 +128,8 @@ async fn sign_in(customer: &mut Customer, email: &str, teller: &mut Teller) -> a
 }
 
 async fn code(customer: &Customer, email: &str) -> anyhow::Result<String> {
-    let request = || ListInboxMessagesRequest { address: email.into(), ..ListInboxMessagesRequest::default() };
+    let request =
+        || ListInboxMessagesRequest { address: email.into(), ..ListInboxMessagesRequest::default() };
     let code = until(async || {
         let answer = customer.notifications().list_inbox_messages(request()).await?.into_inner();
         let bodies = answer.inbox_messages.into_iter().map(|message| message.body);
@@ -147,7 +152,11 @@ async fn fill_cart(customer: &Customer, teller: &mut Teller) -> anyhow::Result<C
     });
     let found: Vec<Product> = found.await.context("searching for products")?;
     let titles: Vec<&str> = found.iter().take(3).map(|product| product.title.as_str()).collect();
-    teller.say(format!("She looks around and finds {} products, among them {}.", found.len(), titles.join(", ")));
+    teller.say(format!(
+        "She looks around and finds {} products, among them {}.",
+        found.len(),
+        titles.join(", ")
+    ));
     let mut cart = Cart::default();
     for (product, quantity) in found.iter().zip([1, 2]) {
         let variant = product.variants.first().context("a product without a variant")?;
@@ -164,12 +173,21 @@ async fn fill_cart(customer: &Customer, teller: &mut Teller) -> anyhow::Result<C
 }
 
 async fn buy(customer: &Customer, cart: &Cart, teller: &mut Teller) -> anyhow::Result<Order> {
-    let quote = QuoteOrderRequest { cart: cart.name.clone(), country_code: "GB".into(), ..QuoteOrderRequest::default() };
+    let quote = QuoteOrderRequest {
+        cart: cart.name.clone(),
+        country_code: "GB".into(),
+        ..QuoteOrderRequest::default()
+    };
     let quote = customer.orders().quote_order(quote).await?.into_inner();
     if let Some(problem) = quote.problems.first() {
         bail!("the order cannot be placed: {}", problem.message);
     }
-    teller.say(format!("With {} for sending, of which {} is tax, she would pay {}.", shown(quote.shipping.as_ref()), shown(quote.tax.as_ref()), shown(quote.total.as_ref())));
+    teller.say(format!(
+        "With {} for sending, of which {} is tax, she would pay {}.",
+        shown(quote.shipping.as_ref()),
+        shown(quote.tax.as_ref()),
+        shown(quote.total.as_ref())
+    ));
     let address = PostalAddress {
         recipient: "Ada Lovelace".into(),
         line1: "12 St James's Square".into(),
@@ -187,15 +205,24 @@ async fn buy(customer: &Customer, cart: &Cart, teller: &mut Teller) -> anyhow::R
         ..PlaceOrderRequest::default()
     };
     let order = customer.orders().place_order(request.clone()).await?.into_inner();
-    teller.say(format!("She places the order: {}. The saga reserves stock, has the payment authorized and confirms.", order.name));
+    teller.say(format!(
+        "She places the order: {}. The saga reserves stock, has the payment authorized and confirms.",
+        order.name
+    ));
     let again = customer.orders().place_order(request).await?.into_inner();
     ensure!(again.name == order.name, "the same request made a second order");
     teller.say("Her browser sends the same request again, as browsers do: the same order comes back, nothing is paid twice.");
     Ok(order)
 }
 
-async fn deliver(operator: &Operator, customer: &Customer, order: &Order, teller: &mut Teller) -> anyhow::Result<Order> {
-    let mut states = customer.orders().watch_order(WatchOrderRequest { name: order.name.clone() }).await?.into_inner();
+async fn deliver(
+    operator: &Operator,
+    customer: &Customer,
+    order: &Order,
+    teller: &mut Teller,
+) -> anyhow::Result<Order> {
+    let mut states =
+        customer.orders().watch_order(WatchOrderRequest { name: order.name.clone() }).await?.into_inner();
     let mut shipping = ShippingServiceClient::new(operator.channel("shipping")?);
     let shipment: Shipment = until(async || {
         let request = ListShipmentsRequest { order: order.name.clone(), ..ListShipmentsRequest::default() };
@@ -204,12 +231,16 @@ async fn deliver(operator: &Operator, customer: &Customer, order: &Order, teller
     })
     .await
     .context("waiting for the shipment")?;
-    teller.say(format!("By events alone the money is captured, the stock leaves the books and {} is made.", shipment.name));
+    teller.say(format!(
+        "By events alone the money is captured, the stock leaves the books and {} is made.",
+        shipment.name
+    ));
     for (state, words) in [
         (shipment::State::Dispatched, "The warehouse hands the parcel to the carrier."),
         (shipment::State::Delivered, "The carrier rings at her door."),
     ] {
-        let event = TrackingEvent { state: state.into(), location: "London".into(), ..TrackingEvent::default() };
+        let event =
+            TrackingEvent { state: state.into(), location: "London".into(), ..TrackingEvent::default() };
         let request = RecordTrackingRequest {
             shipment: shipment.name.clone(),
             tracking_event: Some(event),
@@ -236,8 +267,10 @@ async fn deliver(operator: &Operator, customer: &Customer, order: &Order, teller
 
 async fn inbox(customer: &Customer, email: &str, expected: usize) -> anyhow::Result<Vec<String>> {
     until(async || {
-        let request = ListInboxMessagesRequest { address: email.into(), ..ListInboxMessagesRequest::default() };
-        let messages = customer.notifications().list_inbox_messages(request).await?.into_inner().inbox_messages;
+        let request =
+            ListInboxMessagesRequest { address: email.into(), ..ListInboxMessagesRequest::default() };
+        let messages =
+            customer.notifications().list_inbox_messages(request).await?.into_inner().inbox_messages;
         let subjects: Vec<String> = messages.into_iter().rev().map(|message| message.subject).collect();
         Ok((subjects.len() >= expected).then_some(subjects))
     })
@@ -255,7 +288,9 @@ async fn until<T>(ask: impl AsyncFn() -> anyhow::Result<Option<T>>) -> anyhow::R
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
-    tokio::time::timeout(PATIENCE, asked).await.with_context(|| format!("nothing came of it within {PATIENCE:?}"))?
+    tokio::time::timeout(PATIENCE, asked)
+        .await
+        .with_context(|| format!("nothing came of it within {PATIENCE:?}"))?
 }
 
 fn shown(money: Option<&contract::Money>) -> String {

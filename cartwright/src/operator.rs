@@ -1,14 +1,14 @@
 //! The operator: calls services directly, as whoever holds the installation's keys may.
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use anyhow::Context;
+use chassis::Caller;
 use chassis::auth::Keyring;
 use chassis::client::{self, Channel};
 use chassis::config::{self, NOUNS, Settings};
 use chassis::host::OPERATOR;
 use chassis::policy::{self, Access};
-use chassis::Caller;
 use contract::operations::v1::operations_service_client::OperationsServiceClient;
 use contract::operations::v1::{EventLag, GetEventLagRequest};
 use tonic::Request;
@@ -60,7 +60,8 @@ impl Operator {
 
     /// The channel to a service.
     pub(crate) fn channel(&self, noun: &str) -> anyhow::Result<Channel> {
-        let running = Addresses::read(&self.settings.data_dir).and_then(|addresses| addresses.services.get(noun).cloned());
+        let running = Addresses::read(&self.settings.data_dir)
+            .and_then(|addresses| addresses.services.get(noun).cloned());
         let url = self
             .settings
             .peers
@@ -104,10 +105,20 @@ impl Operator {
     async fn under_way(&self) -> anyhow::Result<i64> {
         let asked = NOUNS.map(|noun| async move {
             let lag = self.operations(noun)?.get_event_lag(self.ask(GetEventLagRequest {})).await;
-            let lag: EventLag = lag.with_context(|| format!("{noun} does not answer"))?.into_inner();
-            anyhow::Ok(lag.unpublished + lag.retrying + lag.running_sagas + lag.pending_work)
+            anyhow::Ok(lag.with_context(|| format!("{noun} does not answer"))?.into_inner())
         });
-        let left = futures::future::try_join_all(asked).await?;
-        Ok(left.into_iter().sum())
+        let lags: Vec<EventLag> = futures::future::try_join_all(asked).await?;
+        let announced: HashMap<&str, i64> = lags
+            .iter()
+            .flat_map(|lag| &lag.announced)
+            .map(|kind| (kind.r#type.as_str(), kind.count))
+            .collect();
+        // What has left an outbox and reached no inbox is with the broker.
+        let travelling = lags.iter().flat_map(|lag| &lag.applied).map(|applied| {
+            (announced.get(applied.r#type.as_str()).copied().unwrap_or_default() - applied.count).max(0)
+        });
+        let inside =
+            lags.iter().map(|lag| lag.unpublished + lag.retrying + lag.running_sagas + lag.pending_work);
+        Ok(inside.chain(travelling).sum())
     }
 }

@@ -3,8 +3,8 @@ use chassis::config::Settings;
 use chassis::{Id, Money};
 use contract::catalog::v1::catalog_service_client::CatalogServiceClient;
 use contract::catalog::v1::{
-    Attribute, BatchCreateProductsRequest, Category, CreateCategoryRequest, CreateProductRequest, ListProductsRequest, Product,
-    Variant, product,
+    Attribute, BatchCreateProductsRequest, Category, CreateCategoryRequest, CreateProductRequest,
+    ListProductsRequest, Product, Variant, product,
 };
 use contract::inventory::v1::inventory_service_client::InventoryServiceClient;
 use contract::inventory::v1::{BatchReceiveStockRequest, ReceiveStockRequest};
@@ -18,18 +18,114 @@ use crate::operator::Operator;
 
 /// SKU, title, category, material, price in pence, grams, description.
 const GOODS: [(&str, &str, &str, &str, i64, i64, &str); 12] = [
-    ("MUG-STONE", "Stoneware mug", "Kitchen", "Stoneware", 1_250, 420, "Holds a generous cup, and the heat as long as you hold on to it."),
-    ("POT-ENAMEL", "Enamel coffee pot", "Kitchen", "Enamel", 3_400, 900, "For two litres of coffee on any stove, campfires included."),
-    ("BOARD-OAK", "Oak chopping board", "Kitchen", "Oak", 2_800, 1_600, "End grain that forgives the knife. Oil it once a season."),
-    ("TOWEL-LINEN", "Linen tea towel", "Kitchen", "Linen", 950, 130, "Dries glasses without a trace, and gets softer with every wash."),
-    ("LAMP-DESK", "Brass desk lamp", "Study", "Brass", 8_900, 2_300, "Warm light, two joints, one switch that clicks as it should."),
-    ("NOTE-DOT", "Dotted notebook", "Study", "Paper", 1_450, 310, "Thread-bound, opens flat, 192 pages that fountain pens like."),
-    ("PEN-FOUNTAIN", "Fountain pen", "Study", "Brass", 4_200, 60, "A steel nib that writes at once, after weeks in a drawer."),
-    ("CLOCK-WALL", "Wall clock", "Living", "Oak", 5_600, 1_100, "Silent sweep and numerals that can be read from the other room."),
-    ("BLANKET-WOOL", "Wool blanket", "Living", "Wool", 9_800, 1_800, "Woven from lambswool, large enough for two and a film."),
-    ("VASE-GLASS", "Recycled glass vase", "Living", "Glass", 2_450, 950, "Mouth-blown from bottles; no two are quite alike."),
-    ("BASKET-WILLOW", "Willow basket", "Living", "Willow", 3_900, 1_200, "For logs, laundry or a picnic. The handles hold."),
-    ("CANDLE-BEES", "Beeswax candle", "Living", "Beeswax", 1_150, 240, "Forty hours of light that smells of summer."),
+    (
+        "MUG-STONE",
+        "Stoneware mug",
+        "Kitchen",
+        "Stoneware",
+        1_250,
+        420,
+        "Holds a generous cup, and the heat as long as you hold on to it.",
+    ),
+    (
+        "POT-ENAMEL",
+        "Enamel coffee pot",
+        "Kitchen",
+        "Enamel",
+        3_400,
+        900,
+        "For two litres of coffee on any stove, campfires included.",
+    ),
+    (
+        "BOARD-OAK",
+        "Oak chopping board",
+        "Kitchen",
+        "Oak",
+        2_800,
+        1_600,
+        "End grain that forgives the knife. Oil it once a season.",
+    ),
+    (
+        "TOWEL-LINEN",
+        "Linen tea towel",
+        "Kitchen",
+        "Linen",
+        950,
+        130,
+        "Dries glasses without a trace, and gets softer with every wash.",
+    ),
+    (
+        "LAMP-DESK",
+        "Brass desk lamp",
+        "Study",
+        "Brass",
+        8_900,
+        2_300,
+        "Warm light, two joints, one switch that clicks as it should.",
+    ),
+    (
+        "NOTE-DOT",
+        "Dotted notebook",
+        "Study",
+        "Paper",
+        1_450,
+        310,
+        "Thread-bound, opens flat, 192 pages that fountain pens like.",
+    ),
+    (
+        "PEN-FOUNTAIN",
+        "Fountain pen",
+        "Study",
+        "Brass",
+        4_200,
+        60,
+        "A steel nib that writes at once, after weeks in a drawer.",
+    ),
+    (
+        "CLOCK-WALL",
+        "Wall clock",
+        "Living",
+        "Oak",
+        5_600,
+        1_100,
+        "Silent sweep and numerals that can be read from the other room.",
+    ),
+    (
+        "BLANKET-WOOL",
+        "Wool blanket",
+        "Living",
+        "Wool",
+        9_800,
+        1_800,
+        "Woven from lambswool, large enough for two and a film.",
+    ),
+    (
+        "VASE-GLASS",
+        "Recycled glass vase",
+        "Living",
+        "Glass",
+        2_450,
+        950,
+        "Mouth-blown from bottles; no two are quite alike.",
+    ),
+    (
+        "BASKET-WILLOW",
+        "Willow basket",
+        "Living",
+        "Willow",
+        3_900,
+        1_200,
+        "For logs, laundry or a picnic. The handles hold.",
+    ),
+    (
+        "CANDLE-BEES",
+        "Beeswax candle",
+        "Living",
+        "Beeswax",
+        1_150,
+        240,
+        "Forty hours of light that smells of summer.",
+    ),
 ];
 const STOCK: i64 = 40;
 
@@ -39,13 +135,15 @@ pub(crate) async fn fill(settings: &Settings) -> anyhow::Result<()> {
     ways_to_send(&operator).await?;
     welcome_coupon(&operator).await?;
     let mut catalog = CatalogServiceClient::new(operator.channel("catalog")?);
-    let any = catalog.list_products(ListProductsRequest { page_size: 1, ..Default::default() }).await?.into_inner();
+    let any =
+        catalog.list_products(ListProductsRequest { page_size: 1, ..Default::default() }).await?.into_inner();
     if !any.products.is_empty() {
         return Ok(());
     }
     let mut categories = std::collections::HashMap::new();
     for (position, title) in ["Kitchen", "Study", "Living"].into_iter().enumerate() {
-        let category = Category { title: title.into(), position: i32::try_from(position)?, ..Category::default() };
+        let category =
+            Category { title: title.into(), position: i32::try_from(position)?, ..Category::default() };
         let request = CreateCategoryRequest { category: Some(category), request_id: request_id(title) };
         categories.insert(title, catalog.create_category(operator.ask(request)).await?.into_inner().name);
     }
@@ -87,7 +185,9 @@ pub(crate) async fn fill(settings: &Settings) -> anyhow::Result<()> {
         requests: GOODS.iter().map(|(sku, ..)| receive(sku)).collect(),
         request_id: request_id("stock"),
     };
-    InventoryServiceClient::new(operator.channel("inventory")?).batch_receive_stock(operator.ask(request)).await?;
+    InventoryServiceClient::new(operator.channel("inventory")?)
+        .batch_receive_stock(operator.ask(request))
+        .await?;
     Ok(())
 }
 
@@ -96,7 +196,9 @@ async fn ways_to_send(operator: &Operator) -> anyhow::Result<()> {
     if !shipping.list_zones(ListZonesRequest::default()).await?.into_inner().zones.is_empty() {
         return Ok(());
     }
-    for (title, countries, standard, express) in [("United Kingdom", "GB", 395, 795), ("Everywhere else", "*", 1_295, 2_495)] {
+    for (title, countries, standard, express) in
+        [("United Kingdom", "GB", 395, 795), ("Everywhere else", "*", 1_295, 2_495)]
+    {
         let zone = Zone { title: title.into(), country_codes: vec![countries.into()], ..Zone::default() };
         let request = CreateZoneRequest { zone: Some(zone), request_id: request_id(title) };
         let zone = shipping.create_zone(operator.ask(request)).await?.into_inner();
@@ -110,8 +212,11 @@ async fn ways_to_send(operator: &Operator) -> anyhow::Result<()> {
                 days_max: days.1,
                 ..Rate::default()
             };
-            let request =
-                CreateRateRequest { parent: zone.name.clone(), rate: Some(rate), request_id: request_id(&format!("{title} {way}")) };
+            let request = CreateRateRequest {
+                parent: zone.name.clone(),
+                rate: Some(rate),
+                request_id: request_id(&format!("{title} {way}")),
+            };
             shipping.create_rate(operator.ask(request)).await?;
         }
     }
@@ -127,7 +232,9 @@ async fn welcome_coupon(operator: &Operator) -> anyhow::Result<()> {
         ..Coupon::default()
     };
     let request = CreateCouponRequest { coupon: Some(coupon), request_id: request_id("WELCOME10") };
-    let made = PromotionServiceClient::new(operator.channel("promotion")?).create_coupon(operator.ask(request)).await;
+    let made = PromotionServiceClient::new(operator.channel("promotion")?)
+        .create_coupon(operator.ask(request))
+        .await;
     match made {
         Err(refusal) if refusal.code() != Code::AlreadyExists => Err(refusal.into()),
         _ => Ok(()),

@@ -106,7 +106,10 @@ impl Serve {
         let addresses = Addresses {
             edge: addresses::url(edge.address()?),
             probes: addresses::url(probes.local_addr()?),
-            services: hosts.iter().map(|host| Ok((host.noun.to_owned(), addresses::url(host.address()?)))).collect::<anyhow::Result<_>>()?,
+            services: hosts
+                .iter()
+                .map(|host| Ok((host.noun.to_owned(), addresses::url(host.address()?))))
+                .collect::<anyhow::Result<_>>()?,
         };
         addresses.write(&self.settings.data_dir)?;
 
@@ -151,7 +154,10 @@ impl Own {
             "promotion" => promotion::serve(host, own.promotion).boxed(),
             "notification" => notification::serve(host, own.notification).boxed(),
             "analytics" => analytics::serve(host, own.analytics).boxed(),
-            other => futures::future::ready(Err(chassis::Error::Settings(format!("no service is called {other}")))).boxed(),
+            other => {
+                futures::future::ready(Err(chassis::Error::Settings(format!("no service is called {other}"))))
+                    .boxed()
+            }
         }
     }
 }
@@ -165,7 +171,10 @@ struct Running {
 async fn ready(process: &Process) -> anyhow::Result<()> {
     let until = Instant::now() + READY_WITHIN;
     while !process.health.serving() {
-        anyhow::ensure!(Instant::now() < until, "not ready after {READY_WITHIN:?}; the log says what is missing");
+        anyhow::ensure!(
+            Instant::now() < until,
+            "not ready after {READY_WITHIN:?}; the log says what is missing"
+        );
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     Ok(())
@@ -181,8 +190,13 @@ impl Serve {
             println!("  {noun:<24} {address}");
         }
         let db = host::open::<identity::Migrator>("identity", &self.settings).await?;
-        if let Some(admin) = identity::create_first_admin(&db, FIRST_ADMIN).await.context("making the first administrator")? {
-            println!("  administrator            {} with password {}  (shown this once)", admin.email, admin.password);
+        if let Some(admin) =
+            identity::create_first_admin(&db, FIRST_ADMIN).await.context("making the first administrator")?
+        {
+            println!(
+                "  administrator            {} with password {}  (shown this once)",
+                admin.email, admin.password
+            );
         }
         db.close().await?;
         if self.sample {

@@ -26,7 +26,10 @@ const DERIVED: Uuid = Uuid::from_u128(0x5c0f_52d4_3c1e_4f6b_9a6e_7d1b_9b1f_2a01)
 
 impl<T> Id<T> {
     /// A new id that sorts after those made before it.
-    #[expect(clippy::new_without_default, reason = "each call gives another id, which Default does not suggest")]
+    #[expect(
+        clippy::new_without_default,
+        reason = "each call gives another id, which Default does not suggest"
+    )]
     pub fn new() -> Self {
         Uuid::now_v7().into()
     }
@@ -61,7 +64,11 @@ impl<T> FromStr for Id<T> {
     /// Reads the hyphenated lower-case form only: one id, one spelling.
     fn from_str(text: &str) -> Result<Self, uuid::Error> {
         let uuid = Uuid::try_parse(text)?;
-        if uuid.to_string() == text { Ok(uuid.into()) } else { Err(Uuid::try_parse("").expect_err("empty is no UUID")) }
+        if uuid.to_string() == text {
+            Ok(uuid.into())
+        } else {
+            Err(Uuid::try_parse("").expect_err("empty is no UUID"))
+        }
     }
 }
 
@@ -189,7 +196,9 @@ mod tests {
     #[test]
     fn another_spelling_of_a_name_is_refused() {
         let name = Id::<Order>::new().name();
-        for wrong in [name.to_uppercase(), name.replace('-', ""), format!("{name} "), name.replace("orders", "carts")] {
+        for wrong in
+            [name.to_uppercase(), name.replace('-', ""), format!("{name} "), name.replace("orders", "carts")]
+        {
             assert_eq!(Id::<Order>::parse_name(&wrong), None, "{wrong}");
         }
     }

@@ -174,7 +174,10 @@ impl Money {
             parts[index] += step;
             left -= step;
         }
-        parts.into_iter().map(|part| Money { minor: i64::try_from(part).unwrap_or(self.minor), currency: self.currency }).collect()
+        parts
+            .into_iter()
+            .map(|part| Money { minor: i64::try_from(part).unwrap_or(self.minor), currency: self.currency })
+            .collect()
     }
 
     /// Reads a decimal amount such as `12.30`. More decimals than the currency has are refused, unless they are zeros.
@@ -183,7 +186,10 @@ impl Money {
         let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
         let exponent = usize::try_from(currency.exponent()).unwrap_or_default();
         let (kept, rest) = fraction.split_at(fraction.len().min(exponent));
-        if whole.is_empty() || rest.bytes().any(|digit| digit != b'0') || !fraction.bytes().all(|digit| digit.is_ascii_digit()) {
+        if whole.is_empty()
+            || rest.bytes().any(|digit| digit != b'0')
+            || !fraction.bytes().all(|digit| digit.is_ascii_digit())
+        {
             return Err(MoneyError::FractionOfMinor);
         }
         let minor: i64 = format!("{whole}{kept:0<exponent$}").parse().map_err(|_| MoneyError::TooLarge)?;
@@ -245,9 +251,14 @@ impl TryFrom<&contract::Money> for Money {
         if !one_sign || nanos.abs() > 999_999_999 || nanos % nanos_per_minor != 0 {
             return Err(MoneyError::FractionOfMinor);
         }
-        let minor = wire.units.checked_mul(currency.minor_per_unit()).and_then(|minor| minor.checked_add(nanos / nanos_per_minor));
+        let minor = wire
+            .units
+            .checked_mul(currency.minor_per_unit())
+            .and_then(|minor| minor.checked_add(nanos / nanos_per_minor));
         match minor {
-            Some(minor) if minor.checked_abs().is_some_and(|size| size <= MINOR_MAX) => Ok(Money { minor, currency }),
+            Some(minor) if minor.checked_abs().is_some_and(|size| size <= MINOR_MAX) => {
+                Ok(Money { minor, currency })
+            }
             _ => Err(MoneyError::TooLarge),
         }
     }

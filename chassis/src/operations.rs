@@ -113,6 +113,12 @@ impl OperationsService for Desk {
         _: Request<pb::GetEventLagRequest>,
     ) -> Result<Response<pb::EventLag>, Status> {
         let mut lag = events::lag(&self.db).await.map_err(Error::from)?;
+        // A type that is consumed counts even where none was applied yet: that is when it is behind.
+        for kind in self.consumer.iter().flat_map(Consumer::kinds) {
+            if !lag.applied.iter().any(|known| known.r#type == kind) {
+                lag.applied.push(pb::EventCount { r#type: kind, count: 0 });
+            }
+        }
         if let Some(books) = &self.books {
             lag.pending_work = events::count(books.pending(&self.db).await.map_err(Error::from)?);
         }

@@ -32,7 +32,10 @@ impl Page {
         };
         let after = match page_token {
             "" => None,
-            token => Some(open(token, scope).ok_or_else(|| status::invalid("page_token", "is not a token of this list"))?),
+            token => Some(
+                open(token, scope)
+                    .ok_or_else(|| status::invalid("page_token", "is not a token of this list"))?,
+            ),
         };
         Ok(Page { size, after, scope: scope.into() })
     }

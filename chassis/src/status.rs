@@ -28,7 +28,8 @@ pub fn refusal_with(
 
 /// Refuses in words of its own, where there is no error value.
 pub fn plain(code: Code, reason: &str, domain: &str, message: &str, metadata: &[(&str, String)]) -> Status {
-    let metadata: HashMap<String, String> = metadata.iter().map(|(key, value)| ((*key).into(), value.clone())).collect();
+    let metadata: HashMap<String, String> =
+        metadata.iter().map(|(key, value)| ((*key).into(), value.clone())).collect();
     let mut details = ErrorDetails::with_error_info(reason, domain, metadata);
     if matches!(code, Code::Unavailable | Code::ResourceExhausted | Code::Aborted) {
         details.set_retry_info(Some(Duration::from_millis(500)));
@@ -74,7 +75,11 @@ fn try_later(code: Code, reason: &str, message: &str, retry_after: Duration) -> 
 pub fn internal(error: &(dyn Error + 'static)) -> Status {
     if crate::db::is_outage(error) {
         tracing::warn!(error = %chain(error), "the database is away or busy");
-        return unavailable("STORAGE_UNAVAILABLE", "the service cannot reach its storage; try again", Duration::from_secs(1));
+        return unavailable(
+            "STORAGE_UNAVAILABLE",
+            "the service cannot reach its storage; try again",
+            Duration::from_secs(1),
+        );
     }
     tracing::error!(error = %chain(error), "a request failed inside the service");
     plain(Code::Internal, "INTERNAL", DOMAIN, "internal error", &[])

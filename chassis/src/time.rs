@@ -60,7 +60,8 @@ impl TryFrom<&prost_types::Timestamp> for Timestamp {
 
     /// Accepts the years 1 to 9999, as protobuf defines; what is finer than a microsecond is cut.
     fn try_from(wire: &prost_types::Timestamp) -> Result<Self, OutOfRange> {
-        let sound = (-62_135_596_800..=253_402_300_799).contains(&wire.seconds) && (0..1_000_000_000).contains(&wire.nanos);
+        let sound = (-62_135_596_800..=253_402_300_799).contains(&wire.seconds)
+            && (0..1_000_000_000).contains(&wire.nanos);
         if !sound {
             return Err(OutOfRange);
         }
@@ -117,7 +118,10 @@ mod tests {
     fn a_time_survives_the_wire() {
         for micros in [0, -1, 1_290_000_000_123_456] {
             let time = Timestamp::from_micros(micros);
-            assert_eq!(<Timestamp as TryFrom<_>>::try_from(&prost_types::Timestamp::from(time)).ok(), Some(time));
+            assert_eq!(
+                <Timestamp as TryFrom<_>>::try_from(&prost_types::Timestamp::from(time)).ok(),
+                Some(time)
+            );
         }
     }
 

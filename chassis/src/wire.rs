@@ -9,7 +9,8 @@ use crate::time::Timestamp;
 
 /// Reads the name of a resource of ours, such as `orders/{uuid}`.
 pub fn name<T: Resource>(field: &str, name: &str) -> Result<Id<T>, Status> {
-    Id::parse_name(name).ok_or_else(|| status::invalid(field, format!("must be a name like {}/{{uuid}}", T::COLLECTION)))
+    Id::parse_name(name)
+        .ok_or_else(|| status::invalid(field, format!("must be a name like {}/{{uuid}}", T::COLLECTION)))
 }
 
 /// Reads the name of a resource that another service owns: kept as it is, checked for its form only.
@@ -39,19 +40,28 @@ pub fn timestamp(field: &str, time: Option<&prost_types::Timestamp>) -> Result<T
 }
 
 /// Reads a time that may be left out.
-pub fn optional_timestamp(field: &str, time: Option<&prost_types::Timestamp>) -> Result<Option<Timestamp>, Status> {
+pub fn optional_timestamp(
+    field: &str,
+    time: Option<&prost_types::Timestamp>,
+) -> Result<Option<Timestamp>, Status> {
     time.map(|time| timestamp(field, Some(time))).transpose()
 }
 
 /// The paths an update asks for, each one of `allowed`; all of them where the mask is empty.
-pub fn mask(mask: Option<&prost_types::FieldMask>, allowed: &[&'static str]) -> Result<Vec<&'static str>, Status> {
+pub fn mask(
+    mask: Option<&prost_types::FieldMask>,
+    allowed: &[&'static str],
+) -> Result<Vec<&'static str>, Status> {
     let paths = mask.map(|mask| mask.paths.as_slice()).unwrap_or_default();
     if paths.is_empty() || paths == ["*"] {
         return Ok(allowed.to_vec());
     }
     let known = |path: &String| {
         allowed.iter().copied().find(|allowed| allowed == path).ok_or_else(|| {
-            status::invalid("update_mask", format!("names {path}, which cannot change; these can: {}", allowed.join(", ")))
+            status::invalid(
+                "update_mask",
+                format!("names {path}, which cannot change; these can: {}", allowed.join(", ")),
+            )
         })
     };
     paths.iter().map(known).collect()

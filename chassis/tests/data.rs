@@ -1,6 +1,9 @@
 //! Databases, idempotency keys, outbox, bus and consumers, on real databases and a real broker.
 #![allow(clippy::unwrap_used, reason = "a test fails where something unexpected happens")]
-#![allow(clippy::disallowed_methods, reason = "a test plays the stranger who publishes, and the task that is killed")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a test plays the stranger who publishes, and the task that is killed"
+)]
 
 #[path = "data/broker.rs"]
 mod broker;

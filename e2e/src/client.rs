@@ -3,7 +3,9 @@ use contract::analytics::v1::analytics_service_client::AnalyticsServiceClient;
 use contract::cart::v1::cart_service_client::CartServiceClient;
 use contract::catalog::v1::catalog_service_client::CatalogServiceClient;
 use contract::identity::v1::identity_service_client::IdentityServiceClient;
-use contract::identity::v1::{CreateGuestRequest, LoginRequest, RegisterRequest, SetGuestContactRequest, VerifyContactRequest};
+use contract::identity::v1::{
+    CreateGuestRequest, LoginRequest, RegisterRequest, SetGuestContactRequest, VerifyContactRequest,
+};
 use contract::inventory::v1::inventory_service_client::InventoryServiceClient;
 use contract::notification::v1::ListInboxMessagesRequest;
 use contract::notification::v1::notification_service_client::NotificationServiceClient;
@@ -114,8 +116,11 @@ impl Person {
             }
             Transport::GrpcWeb => {
                 let client = Client::builder(TokioExecutor::new()).build_http();
-                let client = ServiceBuilder::new().layer(tonic_web::GrpcWebClientLayer::new()).service(client);
-                BoxCloneSyncService::new(client.map_err(Error::from).map_response(|answer| answer.map(Body::new)))
+                let client =
+                    ServiceBuilder::new().layer(tonic_web::GrpcWebClientLayer::new()).service(client);
+                BoxCloneSyncService::new(
+                    client.map_err(Error::from).map_response(|answer| answer.map(Body::new)),
+                )
             }
         };
         let edge_of = Edge { inner, token: None };
@@ -139,7 +144,11 @@ impl Person {
         let mut customer = Person::anyone(edge, transport).await?;
         customer.email = address("customer");
         let (email, password) = (customer.email.clone(), PASSWORD.to_owned());
-        let register = RegisterRequest { email: email.clone(), password: password.clone(), ..RegisterRequest::default() };
+        let register = RegisterRequest {
+            email: email.clone(),
+            password: password.clone(),
+            ..RegisterRequest::default()
+        };
         customer.identity().register(register).await?;
         let code = customer.mailed_code().await;
         customer.identity().verify_contact(VerifyContactRequest { email: email.clone(), code }).await?;
@@ -170,8 +179,12 @@ impl Person {
 
     async fn mailed_code(&self) -> String {
         chassis::testing::eventually(async || {
-            let request = ListInboxMessagesRequest { address: self.email.clone(), ..ListInboxMessagesRequest::default() };
-            let messages = self.notifications().list_inbox_messages(request).await.ok()?.into_inner().inbox_messages;
+            let request = ListInboxMessagesRequest {
+                address: self.email.clone(),
+                ..ListInboxMessagesRequest::default()
+            };
+            let messages =
+                self.notifications().list_inbox_messages(request).await.ok()?.into_inner().inbox_messages;
             messages.iter().find_map(|message| six_digits(&message.body))
         })
         .await

@@ -9,9 +9,9 @@ use chassis::Id;
 use chassis::config::NOUNS;
 use sea_orm::ConnectionTrait;
 use tempfile::TempDir;
+use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
-use tonic_health::pb::HealthCheckRequest;
 
 use crate::program::{self, Program};
 
@@ -49,7 +49,10 @@ impl Installation {
             ("DATA_DIR".to_owned(), path(folder.path(), "data")),
             ("LOG".to_owned(), "info,sqlx=warn,lapin=error".to_owned()),
             ("REFLECTION".to_owned(), "true".to_owned()),
-            ("STOREFRONT_DIR".to_owned(), concat!(env!("CARGO_MANIFEST_DIR"), "/../storefront/dist").to_owned()),
+            (
+                "STOREFRONT_DIR".to_owned(),
+                concat!(env!("CARGO_MANIFEST_DIR"), "/../storefront/dist").to_owned(),
+            ),
         ]);
         if setting != Setting::Embedded {
             let Some(servers) = servers().await? else { return Ok(None) };
@@ -112,7 +115,11 @@ impl Installation {
         self.cartwright_with(arguments, &[]).await
     }
 
-    async fn cartwright_with(&self, arguments: &[&str], more: &[(&str, &str)]) -> anyhow::Result<(bool, String)> {
+    async fn cartwright_with(
+        &self,
+        arguments: &[&str],
+        more: &[(&str, &str)],
+    ) -> anyhow::Result<(bool, String)> {
         let mut environment = self.environment.clone();
         environment.extend(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         program::run("cartwright", arguments, &environment).await
@@ -133,7 +140,12 @@ impl Installation {
     }
 
     /// Waits until a service says that it is serving, or that it is not.
-    pub async fn wait_until(&self, noun: &str, status: ServingStatus, within: Duration) -> anyhow::Result<()> {
+    pub async fn wait_until(
+        &self,
+        noun: &str,
+        status: ServingStatus,
+        within: Duration,
+    ) -> anyhow::Result<()> {
         let url = if noun == "gateway" { &self.edge } else { &self.services[noun] };
         let until = Instant::now() + within;
         loop {
@@ -141,7 +153,11 @@ impl Installation {
             if last.as_ref().is_ok_and(|last| *last == status) {
                 return Ok(());
             }
-            ensure!(Instant::now() < until, "{noun} is not {status:?} after {within:?} but {last:?}\n{}", self.logs());
+            ensure!(
+                Instant::now() < until,
+                "{noun} is not {status:?} after {within:?} but {last:?}\n{}",
+                self.logs()
+            );
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
@@ -153,7 +169,8 @@ impl Installation {
     }
 
     async fn start_together(&mut self) -> anyhow::Result<()> {
-        let arguments = ["serve", "--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0", "--services-any-port"];
+        let arguments =
+            ["serve", "--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0", "--services-any-port"];
         let arguments: Vec<String> = arguments.map(String::from).to_vec();
         let program = Program::start("cartwright", &arguments, &self.environment, self.folder.path())?;
         self.programs.insert("cartwright", program);
@@ -167,7 +184,8 @@ impl Installation {
             ensure!(!ended && Instant::now() < until, "the shop did not start\n{}", self.logs());
             tokio::time::sleep(Duration::from_millis(20)).await;
         };
-        let text = |value: &serde_json::Value| value.as_str().map(String::from).context("an address is no text");
+        let text =
+            |value: &serde_json::Value| value.as_str().map(String::from).context("an address is no text");
         self.edge = text(&addresses["edge"])?;
         for noun in NOUNS {
             self.services.insert(noun.into(), text(&addresses["services"][noun])?);
@@ -208,7 +226,8 @@ impl Installation {
 
 /// What the health service at a URL says.
 pub async fn health(url: &str) -> anyhow::Result<ServingStatus> {
-    let endpoint = tonic::transport::Endpoint::from_shared(url.to_owned())?.connect_timeout(Duration::from_secs(1));
+    let endpoint =
+        tonic::transport::Endpoint::from_shared(url.to_owned())?.connect_timeout(Duration::from_secs(1));
     let mut client = HealthClient::new(endpoint.connect().await?);
     let request = HealthCheckRequest { service: String::new() };
     let answer = tokio::time::timeout(Duration::from_secs(2), client.check(request)).await??;
@@ -219,7 +238,8 @@ pub async fn health(url: &str) -> anyhow::Result<ServingStatus> {
 async fn servers() -> anyhow::Result<Option<BTreeMap<String, String>>> {
     #[expect(clippy::disallowed_methods, reason = "the test command tells where its servers are")]
     let read = |name: &str| std::env::var(name).ok();
-    let (Some(postgres), Some(amqp), Some(redis)) = (read("TEST_DATABASE_URL"), read("TEST_AMQP_URL"), read("TEST_REDIS_URL"))
+    let (Some(postgres), Some(amqp), Some(redis)) =
+        (read("TEST_DATABASE_URL"), read("TEST_AMQP_URL"), read("TEST_REDIS_URL"))
     else {
         eprintln!("skipped: no servers; run it by `./just test` or `scripts/with-servers`");
         return Ok(None);
@@ -243,7 +263,8 @@ async fn servers() -> anyhow::Result<Option<BTreeMap<String, String>>> {
 /// Ports that nobody listens on at the moment.
 fn free_ports(count: usize) -> anyhow::Result<Vec<u16>> {
     // All are held until all are known, so that none is given twice.
-    let held = (0..count).map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).collect::<Result<Vec<_>, _>>()?;
+    let held =
+        (0..count).map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).collect::<Result<Vec<_>, _>>()?;
     held.iter().map(|listener| Ok(listener.local_addr()?.port())).collect()
 }
 

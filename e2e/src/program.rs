@@ -33,7 +33,13 @@ impl Program {
     ) -> anyhow::Result<Self> {
         let log = folder.join(format!("{name}.log"));
         let child = spawn(name, arguments, environment, &log)?;
-        Ok(Program { name: name.into(), environment: environment.clone(), arguments: arguments.to_vec(), log, child })
+        Ok(Program {
+            name: name.into(),
+            environment: environment.clone(),
+            arguments: arguments.to_vec(),
+            log,
+            child,
+        })
     }
 
     /// Ends it as a crash would: at once, with nothing put in order.
@@ -72,9 +78,18 @@ impl Program {
     }
 }
 
-fn spawn(name: &str, arguments: &[String], environment: &BTreeMap<String, String>, log: &Path) -> anyhow::Result<Child> {
+fn spawn(
+    name: &str,
+    arguments: &[String],
+    environment: &BTreeMap<String, String>,
+    log: &Path,
+) -> anyhow::Result<Child> {
     let program = built()?.join(name);
-    ensure!(program.exists(), "{} is not built: run `cargo build --workspace --bins` first", program.display());
+    ensure!(
+        program.exists(),
+        "{} is not built: run `cargo build --workspace --bins` first",
+        program.display()
+    );
     let log = File::options().create(true).append(true).open(log)?;
     Command::new(&program)
         .args(arguments)

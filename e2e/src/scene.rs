@@ -7,7 +7,9 @@ use contract::inventory::v1::{BatchGetStockRequest, ReceiveStockRequest, Stock};
 use contract::order::v1::{
     GetOrderRequest, LineRequest, Order, PaymentMethod, PlaceOrderRequest, Quote, QuoteOrderRequest, order,
 };
-use contract::shipping::v1::{ListShipmentsRequest, RecordTrackingRequest, Shipment, TrackingEvent, shipment};
+use contract::shipping::v1::{
+    ListShipmentsRequest, RecordTrackingRequest, Shipment, TrackingEvent, shipment,
+};
 use tonic::Status;
 
 use crate::client::{Person, Transport};
@@ -57,7 +59,8 @@ impl Scene {
 
     /// Takes goods in.
     pub async fn receive(&self, sku: &str, quantity: i64) -> anyhow::Result<()> {
-        let request = ReceiveStockRequest { sku: sku.into(), quantity, reason: "test".into(), ..Default::default() };
+        let request =
+            ReceiveStockRequest { sku: sku.into(), quantity, reason: "test".into(), ..Default::default() };
         self.admin.inventory().receive_stock(request).await?;
         Ok(())
     }
@@ -74,8 +77,11 @@ impl Scene {
     /// Notes what happened to a shipment.
     pub async fn track(&self, shipment: &str, state: shipment::State) -> Result<Shipment, Status> {
         let event = TrackingEvent { state: state.into(), ..TrackingEvent::default() };
-        let request =
-            RecordTrackingRequest { shipment: shipment.into(), tracking_event: Some(event), request_id: String::new() };
+        let request = RecordTrackingRequest {
+            shipment: shipment.into(),
+            tracking_event: Some(event),
+            request_id: String::new(),
+        };
         Ok(self.admin.shipping().record_tracking(request).await?.into_inner())
     }
 }
@@ -146,12 +152,16 @@ impl Person {
 
     /// Waits until an order is in a state.
     pub async fn wait_for(&self, order: &str, state: order::State) -> Order {
-        chassis::testing::eventually(async || self.see(order).await.ok().filter(|seen| seen.state() == state)).await
+        chassis::testing::eventually(async || self.see(order).await.ok().filter(|seen| seen.state() == state))
+            .await
     }
 
     /// Waits until the payment of an order is in a state.
     pub async fn wait_for_payment(&self, order: &str, state: order::PaymentState) -> Order {
-        chassis::testing::eventually(async || self.see(order).await.ok().filter(|seen| seen.payment_state() == state)).await
+        chassis::testing::eventually(async || {
+            self.see(order).await.ok().filter(|seen| seen.payment_state() == state)
+        })
+        .await
     }
 }
 

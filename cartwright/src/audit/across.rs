@@ -34,19 +34,31 @@ pub(crate) async fn compare(operator: &Operator) -> anyhow::Result<Vec<Finding>>
         let refunded_in_full = || refunded.of(order).and_then(amount) == amount(payment);
         let pays = stands(order) && orders.of(order).and_then(amount) == amount(payment);
         if !pays && !refunded_in_full() {
-            wrong.push(format!("{order} is {} and {} was captured, not refunded", state(order), shown(payment)));
+            wrong.push(format!(
+                "{order} is {} and {} was captured, not refunded",
+                state(order),
+                shown(payment)
+            ));
         }
     }
-    findings.push(Finding::across("a captured payment belongs to an order of the same amount, or is refunded", captured.len(), wrong));
+    findings.push(Finding::across(
+        "a captured payment belongs to an order of the same amount, or is refunded",
+        captured.len(),
+        wrong,
+    ));
 
     let unpaid = orders
         .iter()
         .filter(|order| stands(&order.subject) && amount(order).is_some())
         .filter(|order| captured.of(&order.subject).and_then(amount) != amount(order))
-        .map(|order| format!("{} is {} and its {} was not captured", order.subject, order.state, shown(order)));
+        .map(|order| {
+            format!("{} is {} and its {} was not captured", order.subject, order.state, shown(order))
+        });
     findings.push(Finding::across("an order that is carried out is paid", orders.len(), unpaid.collect()));
 
-    let given_back = |order: &contract::operations::v1::Fact| amount(order).filter(|_| captured.of(&order.subject).is_some());
+    let given_back = |order: &contract::operations::v1::Fact| {
+        amount(order).filter(|_| captured.of(&order.subject).is_some())
+    };
     findings.push(Finding::across(
         "what is to be given back was given back, and nothing else",
         due.len().max(refunded.len()),
@@ -56,12 +68,26 @@ pub(crate) async fn compare(operator: &Operator) -> anyhow::Result<Vec<Finding>>
     let kept = held_money.iter().filter(|held| state(&held.subject) != "PLACED").map(|held| {
         format!("{} is {} and {} is still held", held.subject, state(&held.subject), shown(held))
     });
-    findings.push(Finding::across("money is held only for orders under way", held_money.len(), kept.collect()));
+    findings.push(Finding::across(
+        "money is held only for orders under way",
+        held_money.len(),
+        kept.collect(),
+    ));
 
-    let kept = held_stock.iter().filter(|held| held.quantity != 0 && state(&held.subject) != "PLACED").map(|held| {
-        format!("{} is {} and {} units are still reserved", held.subject, state(&held.subject), held.quantity)
-    });
-    findings.push(Finding::across("stock is reserved only for orders under way", held_stock.len(), kept.collect()));
+    let kept =
+        held_stock.iter().filter(|held| held.quantity != 0 && state(&held.subject) != "PLACED").map(|held| {
+            format!(
+                "{} is {} and {} units are still reserved",
+                held.subject,
+                state(&held.subject),
+                held.quantity
+            )
+        });
+    findings.push(Finding::across(
+        "stock is reserved only for orders under way",
+        held_stock.len(),
+        kept.collect(),
+    ));
 
     let owed = |order: &contract::operations::v1::Fact| quantity(order).filter(|_| stands(&order.subject));
     findings.push(Finding::across(
@@ -70,7 +96,9 @@ pub(crate) async fn compare(operator: &Operator) -> anyhow::Result<Vec<Finding>>
         orders.differences(&sold, owed, quantity, ToString::to_string),
     ));
 
-    let code = |fact: &contract::operations::v1::Fact| Some(fact.reference.to_uppercase()).filter(|code| !code.is_empty());
+    let code = |fact: &contract::operations::v1::Fact| {
+        Some(fact.reference.to_uppercase()).filter(|code| !code.is_empty())
+    };
     findings.push(Finding::across(
         "coupon redemptions match the orders that used them",
         coupons.len().max(redemptions.len()),
@@ -80,9 +108,12 @@ pub(crate) async fn compare(operator: &Operator) -> anyhow::Result<Vec<Finding>>
     findings.push(Finding::across(
         "sales facts equal the confirmed orders",
         sales.len(),
-        sales.differences(&counted, |sale| Some(amount(sale)), |fact| Some(amount(fact)), |amount| {
-            amount.map_or("0".into(), |amount| amount.to_string())
-        }),
+        sales.differences(
+            &counted,
+            |sale| Some(amount(sale)),
+            |fact| Some(amount(fact)),
+            |amount| amount.map_or("0".into(), |amount| amount.to_string()),
+        ),
     ));
 
     let told = sales.iter().filter(|sale| {
@@ -90,10 +121,15 @@ pub(crate) async fn compare(operator: &Operator) -> anyhow::Result<Vec<Finding>>
         !matches!(state, Some("SENT" | "SUPPRESSED"))
     });
     let told = told.map(|sale| {
-        let state = confirmations.of(&sale.subject).map_or("missing", |confirmation| confirmation.state.as_str());
+        let state =
+            confirmations.of(&sale.subject).map_or("missing", |confirmation| confirmation.state.as_str());
         format!("{}: its confirmation is {state}", sale.subject)
     });
-    findings.push(Finding::across("each confirmed order has one confirmation, sent or suppressed", sales.len(), told.collect()));
+    findings.push(Finding::across(
+        "each confirmed order has one confirmation, sent or suppressed",
+        sales.len(),
+        told.collect(),
+    ));
     Ok(findings)
 }
 

@@ -51,10 +51,18 @@ impl Book {
     ) -> Vec<String> {
         let words = |value: &Option<T>| value.as_ref().map_or("nothing".into(), &show);
         let mut differing = Vec::new();
-        for subject in self.facts.keys().chain(other.facts.keys().filter(|subject| !self.facts.contains_key(*subject))) {
+        for subject in
+            self.facts.keys().chain(other.facts.keys().filter(|subject| !self.facts.contains_key(*subject)))
+        {
             let (our, their) = (self.of(subject).and_then(&ours), other.of(subject).and_then(&theirs));
             if our != their {
-                differing.push(format!("{subject}: {} says {}, {} says {}", self.kind, words(&our), other.kind, words(&their)));
+                differing.push(format!(
+                    "{subject}: {} says {}, {} says {}",
+                    self.kind,
+                    words(&our),
+                    other.kind,
+                    words(&their)
+                ));
             }
         }
         differing

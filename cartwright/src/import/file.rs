@@ -69,7 +69,8 @@ pub(crate) fn read(path: &Path) -> anyhow::Result<Rows> {
     let mut magic = Vec::new();
     open()?.take(2).read_to_end(&mut magic)?;
     let file = BufReader::new(open()?);
-    let reader: Box<dyn Read> = if magic == GZIP { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) };
+    let reader: Box<dyn Read> =
+        if magic == GZIP { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) };
     let mut csv = csv::ReaderBuilder::new().from_reader(reader);
     let pounds: Currency = "GBP".parse()?;
     let mut rows = Rows { sound: Vec::new(), refused: Vec::new() };
@@ -82,12 +83,20 @@ pub(crate) fn read(path: &Path) -> anyhow::Result<Rows> {
             Ok(true) => {}
             Err(error) if error.is_io_error() => return Err(error).context("reading the file"),
             Err(_) => {
-                rows.refused.push(Refused { line, invoice: String::new(), sku: String::new(), reason: "MALFORMED" });
+                rows.refused.push(Refused {
+                    line,
+                    invoice: String::new(),
+                    sku: String::new(),
+                    reason: "MALFORMED",
+                });
                 continue;
             }
         }
         let raw: Raw = record.deserialize(Some(&headers)).with_context(|| {
-            format!("{} is not a file of the Online Retail data set: line {line} lacks a column", path.display())
+            format!(
+                "{} is not a file of the Online Retail data set: line {line} lacks a column",
+                path.display()
+            )
         })?;
         match parse(&raw, line, pounds) {
             Ok(row) => rows.sound.push(row),
@@ -98,7 +107,8 @@ pub(crate) fn read(path: &Path) -> anyhow::Result<Rows> {
 
 fn parse(raw: &Raw, line: u64, currency: Currency) -> Result<Row, &'static str> {
     let text = |text: &str| text.trim().chars().take(TEXT_MAX).collect::<String>();
-    let time = NaiveDateTime::parse_from_str(raw.date.trim(), "%Y-%m-%d %H:%M:%S").map_err(|_| "DATE_UNREADABLE")?;
+    let time =
+        NaiveDateTime::parse_from_str(raw.date.trim(), "%Y-%m-%d %H:%M:%S").map_err(|_| "DATE_UNREADABLE")?;
     let invoice = text(&raw.invoice);
     let sku = text(&raw.sku);
     if invoice.is_empty() || invoice.len() > 64 {

@@ -57,7 +57,11 @@ fn bar(title: &'static str, length: usize) -> anyhow::Result<ProgressBar> {
 }
 
 /// Makes the products that are not there yet. Answers the variant's name by stock code.
-async fn products(operator: &Operator, plan: &Plan, outcomes: &mut Outcomes) -> anyhow::Result<HashMap<String, String>> {
+async fn products(
+    operator: &Operator,
+    plan: &Plan,
+    outcomes: &mut Outcomes,
+) -> anyhow::Result<HashMap<String, String>> {
     let mut catalog =
         CatalogServiceClient::new(operator.channel("catalog")?).max_decoding_message_size(ANSWER_BYTES_MAX);
     let skus: Vec<String> = plan.products.keys().cloned().collect();
@@ -75,7 +79,11 @@ async fn products(operator: &Operator, plan: &Plan, outcomes: &mut Outcomes) -> 
             requests: batch.iter().map(|sku| product(plan, sku)).collect(),
             request_id: String::new(),
         };
-        let answer = catalog.batch_create_products(operator.ask(request)).await.context("making products")?.into_inner();
+        let answer = catalog
+            .batch_create_products(operator.ask(request))
+            .await
+            .context("making products")?
+            .into_inner();
         if let Some(error) = answer.errors.first() {
             anyhow::bail!("a product could not be made: {} ({})", error.message, error.reason);
         }
@@ -122,10 +130,18 @@ async fn customers(operator: &Operator, plan: &Plan) -> anyhow::Result<HashMap<S
             source: SOURCE.into(),
             users: batch
                 .iter()
-                .map(|number| ImportedUser { external_id: (*number).clone(), display_name: format!("Customer {number}") })
+                .map(|number| ImportedUser {
+                    external_id: (*number).clone(),
+                    display_name: format!("Customer {number}"),
+                })
                 .collect(),
         };
-        let names = identity.import_users(operator.ask(request)).await.context("making customers")?.into_inner().users;
+        let names = identity
+            .import_users(operator.ask(request))
+            .await
+            .context("making customers")?
+            .into_inner()
+            .users;
         users.extend(batch.iter().map(|number| (*number).clone()).zip(names));
         bar.inc(u64::try_from(batch.len())?);
     }
@@ -153,7 +169,12 @@ async fn orders(
         rest = after;
         let orders = batch.iter().map(|order| imported(plan, order, variants, customers)).collect();
         let request = ImportOrdersRequest { source: SOURCE.into(), orders };
-        let results = service.import_orders(operator.ask(request)).await.context("taking over orders")?.into_inner().results;
+        let results = service
+            .import_orders(operator.ask(request))
+            .await
+            .context("taking over orders")?
+            .into_inner()
+            .results;
         for result in results {
             match result.outcome() {
                 Outcome::Imported => outcomes.orders_made += 1,
@@ -204,7 +225,11 @@ fn imported(
                 lines: taken
                     .lines
                     .iter()
-                    .map(|(line, quantity)| ReturnLine { line_id: (line + 1).to_string(), quantity: *quantity, refund: None })
+                    .map(|(line, quantity)| ReturnLine {
+                        line_id: (line + 1).to_string(),
+                        quantity: *quantity,
+                        refund: None,
+                    })
                     .collect(),
             })
             .collect(),
@@ -222,6 +247,9 @@ async fn settle(operator: &Operator) -> anyhow::Result<()> {
         })
         .await?;
     bar.finish_and_clear();
-    ensure!(settled, "the services have not applied everything after {SETTLED_WITHIN:?}; `cartwright audit` tells what is stuck");
+    ensure!(
+        settled,
+        "the services have not applied everything after {SETTLED_WITHIN:?}; `cartwright audit` tells what is stuck"
+    );
     Ok(())
 }

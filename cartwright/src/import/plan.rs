@@ -104,7 +104,8 @@ impl Plan {
     /// The lines a customer bought of a stock code, in the order of the file.
     fn bought(&self) -> BTreeMap<(String, String), Vec<(usize, usize)>> {
         let mut bought: BTreeMap<_, Vec<_>> = BTreeMap::new();
-        for (order, placed) in self.orders.iter().enumerate().filter(|(_, order)| !order.customer.is_empty()) {
+        for (order, placed) in self.orders.iter().enumerate().filter(|(_, order)| !order.customer.is_empty())
+        {
             for (line, of) in placed.lines.iter().enumerate() {
                 bought.entry((placed.customer.clone(), of.sku.clone())).or_default().push((order, line));
             }
@@ -127,13 +128,18 @@ impl Plan {
             .rev()
             .filter(|&(order, line)| {
                 let placed = &self.orders[order];
-                placed.time <= row.time && placed.lines[line].price == row.price && placed.lines[line].left > 0
+                placed.time <= row.time
+                    && placed.lines[line].price == row.price
+                    && placed.lines[line].left > 0
             })
             .collect();
         let there: i64 = fits.iter().map(|&(order, line)| self.orders[order].lines[line].left).sum();
         // A cancellation is taken over whole or not at all: half of one would be a figure that nobody wrote.
         if there < wanted {
-            return self.refuse(row, if there == 0 { "CANCELLATION_WITHOUT_PURCHASE" } else { "CANCELLATION_OF_MORE_THAN_BOUGHT" });
+            return self.refuse(
+                row,
+                if there == 0 { "CANCELLATION_WITHOUT_PURCHASE" } else { "CANCELLATION_OF_MORE_THAN_BOUGHT" },
+            );
         }
         let mut left = wanted;
         for (order, line) in fits {
@@ -147,7 +153,12 @@ impl Plan {
     }
 
     fn refuse(&mut self, row: &Row, reason: &'static str) {
-        self.refused.push(Refused { line: row.line, invoice: row.invoice.clone(), sku: row.sku.clone(), reason });
+        self.refused.push(Refused {
+            line: row.line,
+            invoice: row.invoice.clone(),
+            sku: row.sku.clone(),
+            reason,
+        });
     }
 }
 
@@ -260,21 +271,31 @@ mod tests {
             row(5, "C4", "A1", -1, 100, ""),
         ]);
         let reasons: Vec<&str> = plan.refused.iter().map(|refused| refused.reason).collect();
-        assert_eq!(reasons, ["CANCELLATION_WITHOUT_PURCHASE", "CANCELLATION_OF_MORE_THAN_BOUGHT", "CANCELLATION_OF_A_GUEST"]);
+        assert_eq!(
+            reasons,
+            ["CANCELLATION_WITHOUT_PURCHASE", "CANCELLATION_OF_MORE_THAN_BOUGHT", "CANCELLATION_OF_A_GUEST"]
+        );
         assert!(plan.orders[0].returns.is_empty());
     }
 
     #[test]
     fn rows_that_sell_nothing_are_refused_with_their_line() {
-        let plan = plan(vec![row(2, "1", "A1", 0, 100, ""), row(3, "1", "A1", -1, 0, ""), row(4, "1", "A1", 1, 0, "")]);
-        let refused: Vec<(u64, &str)> = plan.refused.iter().map(|refused| (refused.line, refused.reason)).collect();
+        let plan = plan(vec![
+            row(2, "1", "A1", 0, 100, ""),
+            row(3, "1", "A1", -1, 0, ""),
+            row(4, "1", "A1", 1, 0, ""),
+        ]);
+        let refused: Vec<(u64, &str)> =
+            plan.refused.iter().map(|refused| (refused.line, refused.reason)).collect();
         assert_eq!(refused, [(2, "QUANTITY_ZERO"), (3, "QUANTITY_NEGATIVE"), (4, "PRICE_ZERO")]);
         assert!(plan.orders.is_empty());
     }
 
     #[test]
     fn services_hold_no_stock() {
-        for (sku, stocked) in [("85123A", true), ("POST", false), ("BANK CHARGES", false), ("gift_0001_40", false)] {
+        for (sku, stocked) in
+            [("85123A", true), ("POST", false), ("BANK CHARGES", false), ("gift_0001_40", false)]
+        {
             assert_eq!(is_goods(sku), stocked, "{sku}");
         }
     }

@@ -43,7 +43,11 @@ struct Sales {
 }
 
 /// Asks analytics for the sales of the file's time.
-pub(crate) async fn read_back(operator: &Operator, plan: &Plan, outcomes: Outcomes) -> anyhow::Result<Summary> {
+pub(crate) async fn read_back(
+    operator: &Operator,
+    plan: &Plan,
+    outcomes: Outcomes,
+) -> anyhow::Result<Summary> {
     let mut refused = plan.refused.clone();
     refused.extend(outcomes.refused);
     let mut refused_by_reason = BTreeMap::new();
@@ -71,9 +75,13 @@ async fn sales(operator: &Operator, plan: &Plan, group_by: GroupBy) -> anyhow::R
         end_time: Some(last.plus(Duration::from_micros(1)).into()),
         group_by: group_by.into(),
     };
-    anyhow::ensure!(last.since(first) < 366 * DAY, "the file spans more than a year; a report does not: import it in parts");
+    anyhow::ensure!(
+        last.since(first) < 366 * DAY,
+        "the file spans more than a year; a report does not: import it in parts"
+    );
     let mut analytics = AnalyticsServiceClient::new(operator.channel("analytics")?);
-    let report = analytics.get_sales_report(operator.ask(request)).await.context("reading the sales report")?;
+    let report =
+        analytics.get_sales_report(operator.ask(request)).await.context("reading the sales report")?;
     report.into_inner().rows.into_iter().map(Sales::try_from).collect()
 }
 
@@ -105,8 +113,13 @@ impl Summary {
             "{} products ({} new), {} orders new, {} there already",
             self.products, self.products_made, self.orders_made, self.orders_unchanged
         );
-        for (title, rows) in [("In all", &self.total), ("By country", &self.by_country), ("By day", &self.by_day)] {
-            println!("\n{title:<22} {:>7} {:>7} {:>9} {:>14} {:>13}", "orders", "lines", "units", "gross", "returned");
+        for (title, rows) in
+            [("In all", &self.total), ("By country", &self.by_country), ("By day", &self.by_day)]
+        {
+            println!(
+                "\n{title:<22} {:>7} {:>7} {:>9} {:>14} {:>13}",
+                "orders", "lines", "units", "gross", "returned"
+            );
             for row in rows {
                 println!(
                     "{:<22} {:>7} {:>7} {:>9} {:>10} {} {:>13}",
@@ -119,8 +132,10 @@ impl Summary {
             println!("  {count:>5}  {reason}");
         }
         for row in &self.refused {
-            println!("  line {:<6} invoice {:<8} stock code {:<14} {}", row.line, row.invoice, row.sku, row.reason);
+            println!(
+                "  line {:<6} invoice {:<8} stock code {:<14} {}",
+                row.line, row.invoice, row.sku, row.reason
+            );
         }
     }
 }
-

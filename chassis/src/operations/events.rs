@@ -82,7 +82,25 @@ pub(super) async fn lag(db: &Db) -> Result<pb::EventLag, DbErr> {
         parked: lag.parked,
         running_sagas: lag.sagas,
         pending_work: 0,
+        announced: counts(db, OUTBOX).await?,
+        applied: counts(db, INBOX).await?,
     })
+}
+
+#[derive(FromQueryResult)]
+struct Count {
+    kind: String,
+    count: i64,
+}
+
+async fn counts(db: &Db, table: &'static str) -> Result<Vec<pb::EventCount>, DbErr> {
+    let counts = Count::find_by_statement(Statement::from_string(
+        db.backend(),
+        format!("SELECT kind, COUNT(*) AS count FROM {table} GROUP BY kind ORDER BY kind"),
+    ))
+    .all(db.writer())
+    .await?;
+    Ok(counts.into_iter().map(|count| pb::EventCount { r#type: count.kind, count: count.count }).collect())
 }
 
 /// A count as the wire has it.

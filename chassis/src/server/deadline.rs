@@ -23,7 +23,8 @@ impl Around for Deadline {
         if policy.server_streaming {
             return proceed(inner, call).await;
         }
-        let wish = call.headers().get("grpc-timeout").map(|value| deadline::asked(value).unwrap_or(UNREADABLE));
+        let wish =
+            call.headers().get("grpc-timeout").map(|value| deadline::asked(value).unwrap_or(UNREADABLE));
         let allowed = wish.map_or(policy.deadline, |wish| wish.min(policy.deadline));
         // The timer counts milliseconds: less than one is over before it could be noticed.
         if allowed < Duration::from_millis(1) {

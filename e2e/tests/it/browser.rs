@@ -21,7 +21,8 @@ async fn a_customer_buys_in_a_browser() -> anyhow::Result<()> {
         .env("SCREENSHOTS", scene.shop.folder())
         .output()
         .await?;
-    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    let said =
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}\n{}", scene.shop.logs());
     scene.shop.audit().await?;
     Ok(())

@@ -63,7 +63,8 @@ async fn orders_go_on_while_the_broker_is_away() -> anyhow::Result<()> {
     let buyers = futures::future::try_join_all((0..2).map(|_| scene.guest())).await?;
     let stopped = Instant::now();
     broker("stop").await?;
-    let placed: usize = futures::future::join_all(buyers.iter().map(|buyer| buy(buyer, &mug))).await.into_iter().sum();
+    let placed: usize =
+        futures::future::join_all(buyers.iter().map(|buyer| buy(buyer, &mug))).await.into_iter().sum();
     assert_eq!(placed, 2 * ORDERS_EACH);
     every_order_ends(&scene, &buyers).await?;
     tokio::time::sleep(Duration::from_secs(30).saturating_sub(stopped.elapsed())).await;
@@ -91,7 +92,12 @@ async fn place_until_answered(buyer: &Person, request: PlaceOrderRequest) -> boo
         match buyer.place(request.clone()).await {
             Ok(_) => return true,
             Err(refusal) => match refusal.code() {
-                Code::Unavailable | Code::DeadlineExceeded | Code::Aborted | Code::Unknown | Code::Cancelled | Code::ResourceExhausted => {
+                Code::Unavailable
+                | Code::DeadlineExceeded
+                | Code::Aborted
+                | Code::Unknown
+                | Code::Cancelled
+                | Code::ResourceExhausted => {
                     tokio::time::sleep(Duration::from_millis(200)).await;
                 }
                 Code::FailedPrecondition => return true,
@@ -110,7 +116,9 @@ async fn every_order_ends(scene: &Scene, buyers: &[Person]) -> anyhow::Result<()
             let request = ListOrdersRequest { page_size: 1000, ..ListOrdersRequest::default() };
             let orders = buyer.orders().list_orders(request).await?.into_inner().orders;
             assert!(!orders.is_empty());
-            under_way.extend(orders.into_iter().filter(|order| order.state() == State::Placed).map(|order| order.name));
+            under_way.extend(
+                orders.into_iter().filter(|order| order.state() == State::Placed).map(|order| order.name),
+            );
         }
         if under_way.is_empty() {
             return Ok(());

@@ -65,7 +65,8 @@ impl Known {
     fn read(folder: &Path) -> anyhow::Result<Self> {
         let page = std::fs::read_to_string(folder.join("README.md"))?;
         let figure = |name: &str| {
-            let row = page.lines().find(|line| line.starts_with(&format!("| {name}"))).context(name.to_owned())?;
+            let row =
+                page.lines().find(|line| line.starts_with(&format!("| {name}"))).context(name.to_owned())?;
             let value = row.split('|').nth(2).context("a value")?.trim();
             anyhow::Ok(value.split(' ').next().context("a figure")?.replace(',', ""))
         };
@@ -101,7 +102,8 @@ fn by_key(rows: &Value) -> BTreeMap<String, String> {
 }
 
 fn table(page: &str, header: &str) -> BTreeMap<String, String> {
-    let rows = page.lines().skip_while(|line| *line != header).skip(2).take_while(|line| line.starts_with('|'));
+    let rows =
+        page.lines().skip_while(|line| *line != header).skip(2).take_while(|line| line.starts_with('|'));
     let cells = rows.map(|row| row.split('|').map(str::trim).map(String::from).collect::<Vec<_>>());
     cells.map(|cells| (cells[1].clone(), cells[2].clone())).collect()
 }

@@ -3,13 +3,23 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 const SERVICES: [&str; 10] = [
-    "identity", "catalog", "inventory", "cart", "order", "payment", "shipping", "promotion", "notification", "analytics",
+    "identity",
+    "catalog",
+    "inventory",
+    "cart",
+    "order",
+    "payment",
+    "shipping",
+    "promotion",
+    "notification",
+    "analytics",
 ];
 
 /// The dependencies that a manifest names, of those in the workspace.
 fn dependencies(folder: &Path) -> Vec<String> {
     let manifest = std::fs::read_to_string(folder.join("Cargo.toml")).expect("a manifest");
-    let ours: Vec<&str> = SERVICES.into_iter().chain(["contract", "chassis", "gateway", "cartwright", "e2e"]).collect();
+    let ours: Vec<&str> =
+        SERVICES.into_iter().chain(["contract", "chassis", "gateway", "cartwright", "e2e"]).collect();
     let lines = manifest.lines().skip_while(|line| *line != "[dependencies]").skip(1);
     let names = lines.filter_map(|line| line.split(['.', ' ', '=']).next()).map(String::from);
     names.filter(|name| ours.contains(&name.as_str())).collect()

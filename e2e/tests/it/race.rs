@@ -47,8 +47,17 @@ async fn fifty_units_make_fifty_orders(setting: Setting) -> anyhow::Result<()> {
         *counted.entry(outcome).or_default() += 1;
     }
     let confirmed = counted.remove("Confirmed ").unwrap_or_default();
-    let refused: usize = counted.iter().filter(|(outcome, _)| outcome.contains("INSUFFICIENT_STOCK")).map(|(_, count)| count).sum();
-    assert_eq!((confirmed, refused), (50, BUYERS - 50), "besides {confirmed} confirmed: {counted:?}\n{}", scene.shop.logs());
+    let refused: usize = counted
+        .iter()
+        .filter(|(outcome, _)| outcome.contains("INSUFFICIENT_STOCK"))
+        .map(|(_, count)| count)
+        .sum();
+    assert_eq!(
+        (confirmed, refused),
+        (50, BUYERS - 50),
+        "besides {confirmed} confirmed: {counted:?}\n{}",
+        scene.shop.logs()
+    );
     assert_eq!(scene.stock(sku).await?.available, 0);
     scene.shop.audit().await?;
     let after = scene.stock(sku).await?;

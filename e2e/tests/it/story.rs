@@ -49,8 +49,11 @@ async fn a_purchase_is_delivered(scene: &Scene, ada: &Person) -> anyhow::Result<
     let before = scene.stock("MUG-STONE").await?;
     ada.add(&mug, 2).await?;
     ada.add(&lamp, 1).await?;
-    let coupon =
-        ApplyCouponRequest { cart: "carts/current".into(), code: "welcome10".into(), request_id: String::new() };
+    let coupon = ApplyCouponRequest {
+        cart: "carts/current".into(),
+        code: "welcome10".into(),
+        request_id: String::new(),
+    };
     ada.cart().apply_coupon(coupon).await?;
     let quote = ada.quote_cart("").await?;
     assert!(quote.problems.is_empty(), "{:?}", quote.problems);
@@ -60,7 +63,10 @@ async fn a_purchase_is_delivered(scene: &Scene, ada: &Person) -> anyhow::Result<
     let mut request = ada.order_of_cart("tok_visa");
     request.expected_total = Some(e2e::scene::pounds(1));
     let refused = ada.place(request.clone()).await.unwrap_err();
-    assert_eq!((refused.code(), status::reason(&refused).as_deref()), (Code::FailedPrecondition, Some("PRICE_CHANGED")));
+    assert_eq!(
+        (refused.code(), status::reason(&refused).as_deref()),
+        (Code::FailedPrecondition, Some("PRICE_CHANGED"))
+    );
 
     request.expected_total = quote.total.clone();
     request.request_id = new_request_id();
@@ -94,7 +100,11 @@ async fn a_declined_card_holds_nothing(scene: &Scene, ada: &Person) -> anyhow::R
     let blanket = scene.variant("BLANKET-WOOL").await?;
     let before = scene.stock("BLANKET-WOOL").await?;
     let order = ada.place(ada.order_of(&blanket, 3, "tok_declined")).await?;
-    assert_eq!((order.state(), order.cancel_reason.as_str()), (State::Cancelled, "PAYMENT_DECLINED"), "{order:?}");
+    assert_eq!(
+        (order.state(), order.cancel_reason.as_str()),
+        (State::Cancelled, "PAYMENT_DECLINED"),
+        "{order:?}"
+    );
     let after = scene.stock("BLANKET-WOOL").await?;
     assert_eq!((after.available, after.reserved), (before.available, before.reserved));
     Ok(())
@@ -106,7 +116,11 @@ async fn a_cancelled_order_gives_everything_back(scene: &Scene, ada: &Person) ->
     let order = ada.place(ada.order_of(&clock, 2, "tok_visa")).await?;
     assert_eq!(order.state(), State::Confirmed);
     ada.wait_for_payment(&order.name, PaymentState::Captured).await;
-    let cancel = CancelOrderRequest { name: order.name.clone(), reason: "too many clocks".into(), request_id: new_request_id() };
+    let cancel = CancelOrderRequest {
+        name: order.name.clone(),
+        reason: "too many clocks".into(),
+        request_id: new_request_id(),
+    };
     let cancelled = ada.orders().cancel_order(cancel.clone()).await?.into_inner();
     assert_eq!(cancelled.state(), State::Cancelled);
     assert_eq!(ada.orders().cancel_order(cancel).await?.into_inner().state(), State::Cancelled);
@@ -135,7 +149,8 @@ async fn nobody_sees_what_is_not_theirs(scene: &Scene) -> anyhow::Result<()> {
     let theirs = eve.see(&order.name).await.unwrap_err();
     let none = eve.see(&format!("orders/{}", new_request_id())).await.unwrap_err();
     assert_eq!((theirs.code(), none.code()), (Code::NotFound, Code::NotFound));
-    let cancel = CancelOrderRequest { name: order.name.clone(), reason: String::new(), request_id: String::new() };
+    let cancel =
+        CancelOrderRequest { name: order.name.clone(), reason: String::new(), request_id: String::new() };
     assert_eq!(eve.orders().cancel_order(cancel).await.unwrap_err().code(), Code::NotFound);
     let nobody = Person::anyone(scene.shop.edge(), Transport::Grpc).await?;
     assert_eq!(nobody.see(&order.name).await.unwrap_err().code(), Code::Unauthenticated);
