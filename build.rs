@@ -12,6 +12,7 @@ use prost_reflect::{
     MessageDescriptor, Value,
 };
 
+#[expect(clippy::disallowed_methods, reason = "cargo tells build scripts by the environment")]
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=proto");
     let out = PathBuf::from(env::var("OUT_DIR")?);
@@ -267,12 +268,8 @@ impl<'a> Checks<'a> {
         };
         let mut out = String::new();
         match field.kind() {
-            Kind::Message(message) => {
-                if message.full_name().starts_with("cartwright.")
-                    || message.full_name().starts_with("google.type.")
-                {
-                    out += &format!("Check::check({value}, &found.inside(path, {name}), found);\n");
-                }
+            Kind::Message(message) if is_ours(&message) => {
+                out += &format!("Check::check({value}, &found.inside(path, {name}), found);\n");
             }
             Kind::String => {
                 let rules = rules.within("string");
@@ -397,6 +394,11 @@ impl Rules {
     fn ignores_zero(&self) -> bool {
         self.value("ignore").and_then(|value| value.as_enum_number()) == Some(1)
     }
+}
+
+/// Whether checks are made for a message: not for those that come with prost.
+fn is_ours(message: &MessageDescriptor) -> bool {
+    ["cartwright.", "google.type."].iter().any(|package| message.full_name().starts_with(package))
 }
 
 fn unique(messages: Vec<MessageDescriptor>) -> Vec<MessageDescriptor> {

@@ -50,7 +50,7 @@ enum Command {
     /// Looks after administrators.
     #[command(subcommand)]
     Admin(admin::Admin),
-    /// Makes the keys with which services recognise each other: one pair each, for KEYS_DIR.
+    /// Makes the keys with which services recognise each other: one pair each, for `KEYS_DIR`.
     Keys {
         /// The folder to make them in. Keys that are there already stay.
         folder: std::path::PathBuf,

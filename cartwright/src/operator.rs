@@ -40,7 +40,7 @@ pub(crate) struct Operator {
 }
 
 impl Operator {
-    /// Reads the operator's key from KEYS_DIR, or from the data folder of a shop that runs in one process.
+    /// Reads the operator's key from `KEYS_DIR`, or from the data folder of a shop that runs in one process.
     pub(crate) fn new(settings: &Settings) -> anyhow::Result<Self> {
         let folder = settings.keys_dir.clone().unwrap_or_else(|| settings.data_dir.join("keys"));
         let keys = Keyring::load(&folder, OPERATOR).with_context(|| {

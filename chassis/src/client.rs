@@ -257,4 +257,5 @@ impl Injector for Headers<'_> {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests play clients and peers, which nobody drains")]
 mod tests;

@@ -84,4 +84,5 @@ pub fn request_id(saga: Uuid, step: impl Debug, direction: Direction) -> String 
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests play clients and peers, which nobody drains")]
 mod tests;

@@ -228,4 +228,5 @@ impl Server {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests play clients and peers, which nobody drains")]
 mod tests;

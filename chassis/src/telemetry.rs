@@ -136,4 +136,5 @@ pub fn note_trace_id(span: &Span) {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests play clients and peers, which nobody drains")]
 mod tests;

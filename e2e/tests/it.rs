@@ -2,6 +2,8 @@
 //!
 //! Tests of the same kind share a module; each starts a shop of its own.
 
+#![expect(clippy::unwrap_used, reason = "what should be refused and is not, fails the test")]
+
 #[path = "it/browser.rs"]
 mod browser;
 #[path = "it/faults.rs"]

@@ -78,7 +78,8 @@ mod tests {
         let guest = || Caller::person("guests/1", None, []);
         let permission = || Access::Permission("refund.create".to_owned());
         let missing = || Err(Denied::PermissionMissing("refund.create".to_owned()));
-        let table: Vec<(Access, &[&str], Caller, Result<(), Denied>)> = vec![
+        type Row = (Access, &'static [&'static str], Caller, Result<(), Denied>);
+        let table: Vec<Row> = vec![
             (Access::Public, &[], Caller::anonymous(), Ok(())),
             (Access::Public, &[], user(&[]), Ok(())),
             (Access::Public, &[], Caller::service_named("cart"), Ok(())),

@@ -28,7 +28,7 @@ fn channel(urls: &str) -> Channel {
 }
 
 async fn ask(channel: &Channel) -> Result<(), Status> {
-    let request = GetStockRequest { name: "stocks/SHIRT".to_owned(), ..Default::default() };
+    let request = GetStockRequest { name: "stocks/SHIRT".to_owned() };
     InventoryServiceClient::new(channel.clone()).get_stock(request).await.map(drop)
 }
 
@@ -62,7 +62,7 @@ async fn the_person_we_serve_is_forwarded_and_never_mixed_up() {
     let demoted = Caller::person("users/ann", Some("sessions/1".to_owned()), []);
     let ben = Caller::person("users/ben", None, []);
     for caller in [&ann, &ben, &demoted, &ann] {
-        let request = GetStockRequest { name: "stocks/SHIRT".to_owned(), ..Default::default() };
+        let request = GetStockRequest { name: "stocks/SHIRT".to_owned() };
         InventoryServiceClient::new(channel.clone()).get_stock(as_subject(caller, request)).await.unwrap();
         let headers = peer.calls().pop().unwrap();
         assert_eq!(verifier.caller(&headers).unwrap(), caller.clone().through("order"));

@@ -94,7 +94,7 @@ where
         Some(Command::Migrate) => super::database::migrate::<M>(noun, &alone.settings).await,
         None => {
             let host = Host::alone(noun, &alone.settings, &alone.listen).await?;
-            tokio::spawn(cancel_on_signal(host.shutdown.clone()));
+            task::spawn("signals", cancel_on_signal(host.shutdown.clone()));
             let result = serve(host, alone.own).await;
             task::drain(Duration::from_secs(5)).await;
             result

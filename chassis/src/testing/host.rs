@@ -62,7 +62,7 @@ impl Deref for TestHost {
 
 impl TestProcess {
     /// A process of its own, on the database and the broker that the test run names: SQLite and the bus in process,
-    /// or PostgreSQL and RabbitMQ with TEST_BACKEND=postgres.
+    /// or PostgreSQL and RabbitMQ with `TEST_BACKEND=postgres`.
     ///
     /// # Panics
     ///

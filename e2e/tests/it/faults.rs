@@ -101,7 +101,16 @@ async fn place_until_answered(buyer: &Person, request: PlaceOrderRequest) -> boo
                     tokio::time::sleep(Duration::from_millis(200)).await;
                 }
                 Code::FailedPrecondition => return true,
-                other => panic!("{other:?} {}", refusal.message()),
+                other @ (Code::Ok
+                | Code::InvalidArgument
+                | Code::NotFound
+                | Code::AlreadyExists
+                | Code::PermissionDenied
+                | Code::OutOfRange
+                | Code::Unimplemented
+                | Code::Internal
+                | Code::DataLoss
+                | Code::Unauthenticated) => panic!("{other:?} {}", refusal.message()),
             },
         }
     }
