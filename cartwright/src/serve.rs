@@ -1,6 +1,7 @@
 //! `cartwright serve`: ten services and the edge in one process.
+use std::fs::File;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -75,7 +76,7 @@ impl Serve {
     /// Serves until SIGTERM or Ctrl-C, or until a service fails.
     pub(crate) async fn run(self) -> anyhow::Result<()> {
         let started = Instant::now();
-        let Running { process, addresses, mut services } = self.start().await?;
+        let Running { process, addresses, mut services, folder } = self.start().await?;
         let shutdown = process.shutdown.clone();
         task::spawn("signals", host::cancel_on_signal(shutdown.clone()));
         tokio::select! {
@@ -89,11 +90,13 @@ impl Serve {
         shutdown.cancel();
         task::drain(Duration::from_secs(5)).await;
         Addresses::remove(&self.settings.data_dir);
+        drop(folder);
         Ok(())
     }
 
     /// Opens every listener, then starts every service.
     async fn start(&self) -> anyhow::Result<Running> {
+        let folder = claim(&self.settings.data_dir)?;
         let process = Process::new(&self.settings).await?;
         let mut hosts = Vec::new();
         for noun in NOUNS {
@@ -136,7 +139,7 @@ impl Serve {
             })
             .boxed();
         process.serve_probes(&probes)?;
-        Ok(Running { process, addresses, services })
+        Ok(Running { process, addresses, services, folder })
     }
 }
 
@@ -166,6 +169,20 @@ struct Running {
     process: Process,
     addresses: Addresses,
     services: BoxFuture<'static, anyhow::Result<()>>,
+    /// Held for as long as the shop runs.
+    folder: File,
+}
+
+/// Makes the data folder this process's own: two shops on the same files would undo each other's work. The system gives
+/// the lock back when the process ends, however it ends.
+fn claim(data_dir: &Path) -> anyhow::Result<File> {
+    std::fs::create_dir_all(data_dir).with_context(|| format!("making {}", data_dir.display()))?;
+    let path = data_dir.join("lock");
+    let lock = File::create(&path).with_context(|| format!("opening {}", path.display()))?;
+    lock.try_lock().with_context(|| {
+        format!("another shop runs on {}: stop it first, or name another --data-dir", data_dir.display())
+    })?;
+    Ok(lock)
 }
 
 async fn ready(process: &Process) -> anyhow::Result<()> {
@@ -210,6 +227,8 @@ impl Serve {
 pub(crate) struct Temporary {
     shutdown: tokio_util::sync::CancellationToken,
     ended: tokio::task::JoinHandle<anyhow::Result<()>>,
+    /// Held for as long as the shop runs.
+    folder: File,
 }
 
 impl Temporary {
@@ -232,7 +251,7 @@ impl Temporary {
         let shutdown = running.process.shutdown.clone();
         let ended = task::spawn("shop", running.services);
         ready(&running.process).await?;
-        Ok(Temporary { shutdown, ended })
+        Ok(Temporary { shutdown, ended, folder: running.folder })
     }
 
     /// Stops it in good order.
@@ -240,6 +259,7 @@ impl Temporary {
         self.shutdown.cancel();
         self.ended.await??;
         task::drain(Duration::from_secs(5)).await;
+        drop(self.folder);
         Ok(())
     }
 }

@@ -110,6 +110,7 @@ impl Edge {
                 Ok(catalog) => media::image(catalog, name).await,
                 Err(_) => plain(StatusCode::NOT_FOUND, "not found"),
             },
+            (_, None) if is_reserved(path) => plain(StatusCode::NOT_FOUND, "not found"),
             (_, None) => self.files.answer(request).await,
         }
     }
@@ -143,6 +144,11 @@ impl Edge {
             Err(never) => match never {},
         }
     }
+}
+
+/// What other programs ask for: a page of the storefront would tell a probe that all is well, whatever is.
+fn is_reserved(path: &str) -> bool {
+    path.starts_with("/v1/") || matches!(path, "/livez" | "/readyz" | "/health" | "/metrics")
 }
 
 fn is_rpc(path: &str) -> bool {

@@ -58,6 +58,8 @@ struct Raw {
     country: String,
 }
 
+/// The most units of one row, as the contract has it.
+const QUANTITY_MAX: i64 = 1_000_000;
 /// The longest text taken from a column.
 const TEXT_MAX: usize = 200;
 /// The first two bytes of a gzip file (RFC 1952).
@@ -117,12 +119,16 @@ fn parse(raw: &Raw, line: u64, currency: Currency) -> Result<Row, &'static str> 
     if sku.is_empty() || sku.len() > 64 {
         return Err("STOCK_CODE_UNREADABLE");
     }
+    let quantity: i64 = raw.quantity.trim().parse().map_err(|_| "QUANTITY_UNREADABLE")?;
+    if quantity.checked_abs().is_none_or(|quantity| quantity > QUANTITY_MAX) {
+        return Err("QUANTITY_TOO_LARGE");
+    }
     Ok(Row {
         line,
         invoice,
         sku,
         description: text(&raw.description),
-        quantity: raw.quantity.trim().parse().map_err(|_| "QUANTITY_UNREADABLE")?,
+        quantity,
         time: Timestamp::from_micros(time.and_utc().timestamp_micros()),
         price: Money::parse(raw.price.trim(), currency).map_err(|_| "PRICE_UNREADABLE")?,
         // The file writes customer numbers as decimals: 17850.0.
