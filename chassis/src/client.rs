@@ -168,6 +168,10 @@ impl Inner {
         TraceContextPropagator::new()
             .inject_context(&tracing::Span::current().context(), &mut Headers(headers));
 
+        // Signing and waiting for a place take time too: what would be answered too late is not sent.
+        if Instant::now() >= until {
+            return Err(too_late());
+        }
         let result = timeout_at(until, call(peer, request)).await.unwrap_or_else(|_| Err(too_late()));
         let code = match &result {
             Ok(answer) => code(answer).unwrap_or(Code::Ok),
