@@ -1,9 +1,12 @@
 //! Two hundred buyers at once for fifty units.
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use chassis::status;
 use contract::order::v1::order::State;
-use e2e::{Scene, Setting};
+use contract::order::v1::{Order, PlaceOrderRequest};
+use e2e::{Person, Scene, Setting};
+use tonic::{Code, Status};
 
 const BUYERS: usize = 200;
 const UNITS: i64 = 50;
@@ -27,7 +30,7 @@ async fn fifty_units_make_fifty_orders(setting: Setting) -> anyhow::Result<()> {
     let buyers = futures::future::try_join_all((0..BUYERS).map(|_| scene.guest())).await?;
 
     let outcomes = futures::future::join_all(buyers.iter().map(|buyer| async {
-        let placed = buyer.place(buyer.order_of(&candle, 1, "tok_visa")).await;
+        let placed = place_until_decided(buyer, buyer.order_of(&candle, 1, "tok_visa")).await;
         match placed {
             // One that is still under way after its deadline is followed to its end.
             Ok(order) if order.state() == State::Placed => {
@@ -65,6 +68,24 @@ async fn fifty_units_make_fifty_orders(setting: Setting) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn ended_as(order: &contract::order::v1::Order) -> String {
+/// Sends the same request again while the shop says that it is too busy and has done nothing, as a careful client does.
+async fn place_until_decided(buyer: &Person, request: PlaceOrderRequest) -> Result<Order, Status> {
+    let until = Instant::now() + Duration::from_secs(60);
+    loop {
+        let placed = buyer.place(request.clone()).await;
+        let busy = placed.as_ref().is_err_and(|refusal| {
+            matches!(
+                refusal.code(),
+                Code::Unavailable | Code::ResourceExhausted | Code::Aborted | Code::DeadlineExceeded
+            )
+        });
+        if !busy || Instant::now() >= until {
+            return placed;
+        }
+        tokio::time::sleep(Duration::from_millis(250)).await;
+    }
+}
+
+fn ended_as(order: &Order) -> String {
     format!("{:?} {}", order.state(), order.cancel_reason)
 }
