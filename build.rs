@@ -57,6 +57,7 @@ struct Checks<'a> {
     rules: ExtensionDescriptor,
     oneof_rules: ExtensionDescriptor,
     behavior: ExtensionDescriptor,
+    issued_number: ExtensionDescriptor,
 }
 
 const REQUIRED: i32 = 2;
@@ -71,6 +72,7 @@ impl<'a> Checks<'a> {
             rules: extension("buf.validate.field")?,
             oneof_rules: extension("buf.validate.oneof")?,
             behavior: extension("google.api.field_behavior")?,
+            issued_number: extension("cartwright.policy.v1.issued_number")?,
         })
     }
 
@@ -103,6 +105,16 @@ impl<'a> Checks<'a> {
                 rust_path(message.full_name())
             );
         }
+        out += "/// The broken rules of an encoded request, by the full name of its type.\n\
+                #[cfg(test)] pub(super) fn violations_of(name: &str, encoded: &[u8]) -> Option<Violations> { match name {\n";
+        for message in &inputs {
+            out += &format!(
+                "\"{}\" => Some(<{} as ::prost::Message>::decode(encoded).ok()?.violations()),\n",
+                message.full_name(),
+                rust_path(message.full_name())
+            );
+        }
+        out += "_ => None } }\n";
         for message in outputs.iter().filter(|output| !inputs.contains(output)) {
             out += &format!("impl Input for {} {{}}\n", rust_path(message.full_name()));
         }
@@ -221,6 +233,11 @@ impl<'a> Checks<'a> {
         resource && field.parent_message().get_field_by_name("update_mask").is_some()
     }
 
+    /// Whether what looks like a card number in the field is a number of another kind.
+    fn holds_issued_numbers(&self, field: &FieldDescriptor) -> bool {
+        field.options().get_extension(&self.issued_number).as_bool() == Some(true)
+    }
+
     fn list(&self, field: &FieldDescriptor, rules: &Rules, required: bool) -> String {
         let name = field.name();
         let ident = rust_ident(name);
@@ -271,6 +288,11 @@ impl<'a> Checks<'a> {
             Kind::Message(message) if is_ours(&message) => {
                 out += &format!("Check::check({value}, &found.inside(path, {name}), found);\n");
             }
+            Kind::Message(message) if message.full_name() == "google.protobuf.FieldMask" => {
+                out += &format!(
+                    "if {value}.paths.iter().any(|path| holds_number(path)) {{ found.add_card(path, {name}); }}\n"
+                );
+            }
             Kind::String => {
                 let rules = rules.within("string");
                 out += &add(format!("{value}.contains('\\0')"), "must not contain U+0000".into());
@@ -300,6 +322,8 @@ impl<'a> Checks<'a> {
                 }
                 if rules.flag("uuid") {
                     out += &add(format!("!is_uuid({value})"), "must be a UUID".into());
+                } else if !self.holds_issued_numbers(field) {
+                    out += &format!("if holds_number({value}) {{ found.add_card(path, {name}); }}\n");
                 }
             }
             Kind::Bytes => {

@@ -1,5 +1,6 @@
 //! The contract: what every service boundary of Cartwright promises, compiled from the files beside this one.
 
+pub mod card;
 pub mod codec;
 pub mod validate;
 

@@ -7,6 +7,9 @@ pub struct Violations(Vec<(String, String)>);
 /// More than this many are not listed: the caller has enough to go on.
 const VIOLATIONS_MAX: usize = 20;
 
+/// What is wrong with a field that holds a card number. The number itself is never repeated.
+const CARD: &str = "must not hold a card number";
+
 impl Violations {
     /// Notes that a field, below `path`, breaks a rule.
     pub fn add(&mut self, path: &str, field: &str, description: &str) {
@@ -16,8 +19,13 @@ impl Violations {
         }
     }
 
+    /// Notes that a field, below `path`, holds a card number.
+    pub fn add_card(&mut self, path: &str, field: &str) {
+        self.add(path, field, CARD);
+    }
+
     /// Notes what is wrong with the new values of a resource, as far as the update changes them: a field that the mask
-    /// does not name may hold anything, and without a mask a field that is not set stays as it is.
+    /// does not name may hold anything but a card number, and without a mask a field that is not set stays as it is.
     pub fn add_masked(
         &mut self,
         inner: Violations,
@@ -33,7 +41,7 @@ impl Violations {
                 [] => rest != top || description != "is required",
                 paths => paths.iter().any(|path| path == "*" || path == top),
             };
-            if answers {
+            if answers || description == CARD {
                 self.add(path, &place, &description);
             }
         }
@@ -104,13 +112,18 @@ fn is_uuid(text: &str) -> bool {
 #[allow(unused_parens, clippy::all)]
 mod checks {
     use super::{Check, Input, Violations, is_email, is_uuid};
+    use crate::card::holds_number;
 
     include!(concat!(env!("OUT_DIR"), "/checks.rs"));
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Input;
+    use prost::Message as _;
+    use prost_reflect::{DescriptorPool, DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, Value};
+
+    use super::checks::violations_of;
+    use super::{CARD, Input};
     use crate::catalog::v1::{Product, UpdateProductRequest};
 
     fn fields(title: &str, paths: &[&str]) -> Vec<String> {
@@ -130,5 +143,78 @@ mod tests {
         assert_eq!(fields(&"x".repeat(201), &["etag"]), ["product.etag"]);
         assert_eq!(fields("", &[]), ["product.etag"]);
         assert_eq!(fields("", &["*"]), ["product.title", "product.etag"]);
+        assert_eq!(fields("4242 4242 4242 4242", &["state"]), ["product.title"]);
+    }
+
+    const NUMBER: &str = "4242 4242 4242 4242";
+
+    /// The message with a card number in one of its texts, for each of them, with the text's path.
+    fn carrying(message: &MessageDescriptor, depth: usize) -> Vec<(String, DynamicMessage)> {
+        let mut found = Vec::new();
+        for field in message.fields().filter(is_taken_in) {
+            let mut carry = |path: String, value: Value| {
+                let mut carrier = DynamicMessage::new(message.clone());
+                let listed = field.is_list();
+                carrier.set_field(&field, if listed { Value::List(vec![value]) } else { value });
+                let place = if listed { format!("{}[0]", field.name()) } else { field.name().to_owned() };
+                found.push((format!("{place}{path}"), carrier));
+            };
+            match field.kind() {
+                Kind::String => carry(String::new(), Value::String(NUMBER.into())),
+                Kind::Message(inner) if inner.full_name() == "google.protobuf.FieldMask" => {
+                    let mut mask = DynamicMessage::new(inner);
+                    mask.set_field_by_name("paths", Value::List(vec![Value::String(NUMBER.into())]));
+                    carry(String::new(), Value::Message(mask));
+                }
+                Kind::Message(inner) => {
+                    assert!(!field.is_map(), "{}: the checks pass maps over", field.full_name());
+                    assert!(depth < 8, "{}: too deep to look into", field.full_name());
+                    for (path, value) in carrying(&inner, depth + 1) {
+                        carry(format!(".{path}"), Value::Message(value));
+                    }
+                }
+                _ => {}
+            }
+        }
+        found
+    }
+
+    /// Whether what a client writes there is read as text, and not as a number that others issue.
+    fn is_taken_in(field: &FieldDescriptor) -> bool {
+        let (options, pool) = (field.options(), field.parent_pool());
+        let option = |name: &str| {
+            options
+                .get_extension(&pool.get_extension_by_name(name).expect("the option is declared"))
+                .into_owned()
+        };
+        let behaviors = option("google.api.field_behavior");
+        let is_output = behaviors.as_list().is_some_and(|list| list.contains(&Value::EnumNumber(3)));
+        let within =
+            |value: Value, name: &str| Some(value.as_message()?.get_field_by_name(name)?.into_owned());
+        let ignored = Some(option("buf.validate.field"))
+            .and_then(|rules| within(within(within(rules, "repeated")?, "items")?, "ignore"));
+        let checked_in_rows = ignored == Some(Value::EnumNumber(3));
+        let is_issued = option("cartwright.policy.v1.issued_number").as_bool() == Some(true);
+        !is_output && !is_issued && !checked_in_rows
+    }
+
+    #[test]
+    fn a_card_number_is_refused_in_every_text_of_every_request() {
+        let pool = DescriptorPool::decode(crate::DESCRIPTORS).expect("the descriptor set decodes");
+        let methods = pool.services().flat_map(|service| service.methods().collect::<Vec<_>>());
+        let mut texts = 0;
+        for input in methods.map(|method| method.input()) {
+            for (path, request) in carrying(&input, 0) {
+                let found = violations_of(input.full_name(), &request.encode_to_vec());
+                let found = found.unwrap_or_else(|| panic!("{} is not a request", input.full_name()));
+                let says = found
+                    .iter()
+                    .find(|(field, what)| *field == path && (*what == CARD || what.contains("UUID")));
+                assert!(says.is_some(), "{}.{path}: {found:?}", input.full_name());
+                assert!(!format!("{found:?}").contains("4242"), "{found:?}");
+                texts += 1;
+            }
+        }
+        assert!(texts > 300, "only {texts} texts were looked at");
     }
 }

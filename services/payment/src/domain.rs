@@ -1,6 +1,5 @@
-//! The business in its own words: payments, refunds, the ledger, and what a card number looks like.
+//! The business in its own words: payments, refunds, the ledger.
 
-pub(crate) mod card;
 pub(crate) mod ledger;
 pub(crate) mod payment;
 pub(crate) mod refund;

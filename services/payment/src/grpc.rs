@@ -9,23 +9,15 @@ use chassis::time::Timestamp;
 use chassis::{status, wire};
 use contract::payment::v1 as pb;
 use contract::payment::v1::payment_service_server::PaymentService;
-use prost::{Message, Name};
 use tonic::{Request, Response, Status};
 
+use crate::Service;
 use crate::domain::{Payment, State, ledger};
 use crate::error::Error;
 use crate::service::{self, Giver};
 use crate::store::{After, ledger as journal, payments, refunds};
-use crate::{Service, guard};
 
 use convert::{account_balances, intent};
-
-/// Who asks, and what, once it is known to carry no card number.
-fn asked<M: Message + Name>(request: Request<M>) -> Result<(Caller, M), Status> {
-    let (caller, request) = caller::of(request)?;
-    guard::no_card_numbers(&request)?;
-    Ok((caller, request))
-}
 
 /// Whose key a request id is. A service that asks is one caller, whomever it serves: resumed after a crash it asks again
 /// for itself.
@@ -39,7 +31,7 @@ impl PaymentService for Service {
         &self,
         request: Request<pb::AuthorizePaymentRequest>,
     ) -> Result<Response<pb::Payment>, Status> {
-        let (caller, request) = asked(request)?;
+        let (caller, request) = caller::of(request)?;
         let intent = intent(&request)?;
         if !self.channels.offers(&intent.channel) {
             return Err(status::invalid("channel", "is not a channel of this shop"));
@@ -55,7 +47,7 @@ impl PaymentService for Service {
         &self,
         request: Request<pb::CapturePaymentRequest>,
     ) -> Result<Response<pb::Payment>, Status> {
-        let (caller, request) = asked(request)?;
+        let (caller, request) = caller::of(request)?;
         let id = wire::name("name", &request.name)?;
         let key = Key::of(&author(&caller), "CapturePayment", &request.request_id, &request);
         once(&self.db, key, async |tx| service::capture(tx, id).await.map(pb::Payment::from)).await?;
@@ -66,7 +58,7 @@ impl PaymentService for Service {
         &self,
         request: Request<pb::VoidPaymentRequest>,
     ) -> Result<Response<pb::Payment>, Status> {
-        let (caller, request) = asked(request)?;
+        let (caller, request) = caller::of(request)?;
         let order = wire::foreign_name("order", "orders", &request.order)?;
         // It stays forestalled although the answer is a refusal: an authorization still on its way must not win.
         if !self.db.write(async |tx| service::forestall(tx, &order).await).await? {
@@ -82,7 +74,7 @@ impl PaymentService for Service {
         &self,
         request: Request<pb::RefundPaymentRequest>,
     ) -> Result<Response<pb::Refund>, Status> {
-        let (caller, request) = asked(request)?;
+        let (caller, request) = caller::of(request)?;
         let id = wire::name("payment", &request.payment)?;
         let amount = convert::positive("amount", request.amount.as_ref())?;
         let giver = Giver { caller: &caller, limit: self.refund_limit };
@@ -99,7 +91,7 @@ impl PaymentService for Service {
         &self,
         request: Request<pb::GetPaymentRequest>,
     ) -> Result<Response<pb::Payment>, Status> {
-        let (caller, request) = asked(request)?;
+        let (caller, request) = caller::of(request)?;
         let payment = self.visible(&caller, wire::name("name", &request.name)?).await?;
         Ok(Response::new(payment.into()))
     }
@@ -108,7 +100,7 @@ impl PaymentService for Service {
         &self,
         request: Request<pb::ListPaymentsRequest>,
     ) -> Result<Response<pb::ListPaymentsResponse>, Status> {
-        let (_, request) = asked(request)?;
+        let (_, request) = caller::of(request)?;
         let page = Page::of(request.page_size, &request.page_token, &format!("payments {}", request.order))?;
         let found = payments::list(self.db.reader(), &request.order, after(&page)?, page.size + 1)
             .await
@@ -123,7 +115,7 @@ impl PaymentService for Service {
         &self,
         request: Request<pb::ListRefundsRequest>,
     ) -> Result<Response<pb::ListRefundsResponse>, Status> {
-        let (caller, request) = asked(request)?;
+        let (caller, request) = caller::of(request)?;
         let payment = self.visible(&caller, wire::name("parent", &request.parent)?).await?;
         let page = Page::of(request.page_size, &request.page_token, &format!("refunds {}", payment.id))?;
         let found = refunds::list(self.db.writer(), payment.id, after(&page)?, page.size + 1)
@@ -138,7 +130,7 @@ impl PaymentService for Service {
         &self,
         request: Request<pb::ListJournalEntriesRequest>,
     ) -> Result<Response<pb::ListJournalEntriesResponse>, Status> {
-        let (_, request) = asked(request)?;
+        let (_, request) = caller::of(request)?;
         let page = Page::of(request.page_size, &request.page_token, &format!("journal {}", request.order))?;
         let found = journal::list(self.db.reader(), &request.order, after(&page)?, page.size + 1)
             .await
@@ -152,7 +144,7 @@ impl PaymentService for Service {
         &self,
         request: Request<pb::ListAccountBalancesRequest>,
     ) -> Result<Response<pb::ListAccountBalancesResponse>, Status> {
-        asked(request)?;
+        caller::of(request)?;
         let balances = journal::balances(self.db.reader()).await.map_err(Error::from)?;
         Ok(Response::new(pb::ListAccountBalancesResponse {
             account_balances: account_balances(balances, ledger::title),

@@ -10,7 +10,6 @@ mod domain;
 mod error;
 mod events;
 mod grpc;
-mod guard;
 mod migration;
 mod service;
 mod store;
