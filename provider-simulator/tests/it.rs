@@ -1,0 +1,7 @@
+//! The simulator as its callers find it.
+mod it {
+    mod calls;
+    mod crash;
+    mod support;
+    mod webhooks;
+}
