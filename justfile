@@ -56,6 +56,11 @@ footprint:
     cargo build --release -p cartwright
     scripts/footprint
 
+# Measures checkouts and reads on private servers, beside what the machine could do at best: see `--help`.
+bench *flags:
+    cargo build --release --workspace --bins
+    target="${CARGO_TARGET_DIR:-target}"; SERVERS_DURABLE=true scripts/with-servers "$target/release/bench" --out "$target/bench" {{ flags }}
+
 # Installs the tools that npm offers: buf.
 tools:
     scripts/tools

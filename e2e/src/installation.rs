@@ -44,6 +44,11 @@ pub struct Installation {
 impl Installation {
     /// Starts a shop and waits until it is ready. Nothing where the setting needs servers that are not there.
     pub async fn start(setting: Setting) -> anyhow::Result<Option<Self>> {
+        Installation::start_with(setting, &[]).await
+    }
+
+    /// The same, with settings of its own, named as in the environment.
+    pub async fn start_with(setting: Setting, settings: &[(&str, &str)]) -> anyhow::Result<Option<Self>> {
         let folder = tempfile::Builder::new().prefix("cartwright-e2e-").tempdir()?;
         let mut environment = BTreeMap::from([
             ("DATA_DIR".to_owned(), path(folder.path(), "data")),
@@ -58,6 +63,7 @@ impl Installation {
             let Some(servers) = servers().await? else { return Ok(None) };
             environment.extend(servers);
         }
+        environment.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let mut installation = Installation {
             setting,
             folder,
@@ -108,6 +114,11 @@ impl Installation {
     pub fn program(&mut self, noun: &'static str) -> anyhow::Result<&mut Program> {
         let name = if self.setting == Setting::Separate { noun } else { "cartwright" };
         self.programs.get_mut(name).with_context(|| format!("{name} was not started"))
+    }
+
+    /// The process number of every program that runs, by its name.
+    pub fn processes(&self) -> BTreeMap<&'static str, u32> {
+        self.programs.iter().filter_map(|(name, program)| Some((*name, program.id()?))).collect()
     }
 
     /// Runs the `cartwright` command against this shop. Answers whether it succeeded, and what it printed.

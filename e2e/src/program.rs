@@ -7,11 +7,12 @@ use std::process::Stdio;
 use anyhow::{Context, ensure};
 use tokio::process::{Child, Command};
 
-/// The folder the programs are built into: two above the tests' own.
+/// The folder the programs are built into: a program's own, or the one above that of a test.
 pub fn built() -> anyhow::Result<PathBuf> {
     let own = std::env::current_exe()?;
-    let folder = own.parent().and_then(Path::parent).context("the test lies in no target folder")?;
-    Ok(folder.to_owned())
+    let folder = own.parent().context("the program lies in no folder")?;
+    let above = folder.parent().filter(|_| folder.ends_with("deps"));
+    Ok(above.unwrap_or(folder).to_owned())
 }
 
 /// A program that runs until it is stopped, killed or dropped.
@@ -40,6 +41,11 @@ impl Program {
             log,
             child,
         })
+    }
+
+    /// Its process number, while it runs.
+    pub fn id(&self) -> Option<u32> {
+        self.child.id()
     }
 
     /// Ends it as a crash would: at once, with nothing put in order.
