@@ -235,7 +235,7 @@ fn lists_are_paged() {
 
 #[test]
 fn what_changes_something_can_be_repeated() {
-    const BY_NATURE: [&str; 22] = [
+    const BY_NATURE: [&str; 24] = [
         // Their outcome is a state or a fresh secret: asked again, they give it again or another.
         "Login",
         "CreateGuest",
@@ -243,6 +243,8 @@ fn what_changes_something_can_be_repeated() {
         "Logout",
         "RevokeSessions",
         "ChangePassword",
+        "RequestPasswordReset",
+        "ResetPassword",
         "VerifyContact",
         "ResendVerification",
         "DisableUser",

@@ -3,6 +3,7 @@ import type { ComponentType } from "react";
 import type { Shop } from "./api/shop";
 import { CartPage } from "./pages/CartPage";
 import { CheckoutPage } from "./pages/checkout/CheckoutPage";
+import { ForgotPage } from "./pages/ForgotPage";
 import { MissingPage } from "./pages/MissingPage";
 import { OrderPage } from "./pages/OrderPage";
 import { OrdersPage } from "./pages/OrdersPage";
@@ -29,6 +30,7 @@ const PAGES: [string, ComponentType<any>][] = [
   ["/sign-in", SignInPage],
   ["/register", RegisterPage],
   ["/verify", VerifyPage],
+  ["/forgot", ForgotPage],
 ];
 
 export function App({ shop }: { shop: Shop }) {

@@ -26,6 +26,10 @@ pub enum Error {
     SignInFailed,
     #[error("too many failed attempts; try again later")]
     SignInLocked { wait: Duration },
+    #[error("too many codes were asked for; try again later")]
+    ResetLimited { wait: Duration },
+    #[error("the code is wrong, spent or too old")]
+    ResetInvalid,
     #[error("the contact must be verified first")]
     ContactUnverified,
     #[error("the account is disabled")]
@@ -83,6 +87,10 @@ impl From<Error> for Status {
             Error::SignInLocked { wait } => {
                 return status::exhausted("SIGN_IN_LOCKED", &error.to_string(), *wait);
             }
+            Error::ResetLimited { wait } => {
+                return status::exhausted("PASSWORD_RESET_LIMITED", &error.to_string(), *wait);
+            }
+            Error::ResetInvalid => (Code::Unauthenticated, "PASSWORD_RESET_INVALID"),
             Error::ContactUnverified => (Code::FailedPrecondition, "CONTACT_UNVERIFIED"),
             Error::AccountDisabled => (Code::FailedPrecondition, "ACCOUNT_DISABLED"),
             Error::RefreshInvalid => (Code::Unauthenticated, "REFRESH_TOKEN_INVALID"),

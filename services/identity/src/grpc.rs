@@ -20,7 +20,7 @@ use crate::{
     service::{
         addresses, guests, password as passwords,
         register::{self, CODE_LIFETIME},
-        roles,
+        reset, roles,
         sessions::{self, Opened, Traded},
         users::{self, Imported},
     },
@@ -148,6 +148,40 @@ impl IdentityService for Service {
         self.access.changed();
         self.messenger.wake();
         Ok(Response::new(pb::ChangePasswordResponse {}))
+    }
+
+    async fn request_password_reset(
+        &self,
+        request: Request<pb::RequestPasswordResetRequest>,
+    ) -> Reply<pb::RequestPasswordResetResponse> {
+        let email = wire::email("email", &request.into_inner().email)?;
+        let now = Timestamp::now();
+        self.db.write(async |tx| reset::request(tx, &self.vault, &email, now).await).await?;
+        self.messenger.wake();
+        Ok(Response::new(pb::RequestPasswordResetResponse {
+            code_expire_time: Some(now.plus(reset::CODE_LIFETIME).into()),
+        }))
+    }
+
+    async fn reset_password(
+        &self,
+        request: Request<pb::ResetPasswordRequest>,
+    ) -> Reply<pb::ResetPasswordResponse> {
+        let request = request.into_inner();
+        let email = wire::email("email", &request.email)?;
+        wire::password("new_password", &request.new_password, &email)?;
+        let (vault, code, now) = (&self.vault, request.code.as_str(), Timestamp::now());
+        let proof = self.db.write(async |tx| reset::prove(tx, vault, &email, code, now).await).await?;
+        let proof = proof.ok_or(Error::ResetInvalid)?;
+        // Hashing is slow on purpose: only a right code is worth it, and no transaction waits for it.
+        let new = self.hasher.hash(&request.new_password).await?;
+        let done = self
+            .db
+            .write(async |tx| reset::reset(tx, vault, &email, &proof, &new, Timestamp::now()).await)
+            .await?;
+        self.access.changed();
+        self.messenger.wake();
+        if done { Ok(Response::new(pb::ResetPasswordResponse {})) } else { Err(Error::ResetInvalid.into()) }
     }
 
     async fn get_user(&self, request: Request<pb::GetUserRequest>) -> Reply<pb::User> {

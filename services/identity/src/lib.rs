@@ -2,8 +2,9 @@
 //!
 //! It owns users and guests, their credentials, addresses, roles and sessions, and the keys that sign access tokens.
 //! It promises that an address is told taken to nobody but its owner; that a password is tried at most five times in a
-//! quarter of an hour, wherever; that a session that has ended is refused everywhere within five seconds; and that
-//! nothing personal leaves it but by [`GetContact`](contract::identity::v1::GetContactRequest), asked by name.
+//! quarter of an hour, wherever; that a forgotten one is replaced by a code that works once, for half an hour; that a
+//! session that has ended is refused everywhere within five seconds; and that nothing personal leaves it but by
+//! [`GetContact`](contract::identity::v1::GetContactRequest), asked by name.
 mod access;
 mod books;
 mod config;

@@ -3,6 +3,7 @@ use sea_orm_migration::prelude::*;
 
 mod m20261120_000001_people;
 mod m20261120_000002_roles;
+mod m20261121_000001_password_resets;
 
 pub(crate) use m20261120_000002_roles::BUILT_IN;
 
@@ -13,7 +14,11 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m20261120_000001_people::Migration), Box::new(m20261120_000002_roles::Migration)]
+        vec![
+            Box::new(m20261120_000001_people::Migration),
+            Box::new(m20261120_000002_roles::Migration),
+            Box::new(m20261121_000001_password_resets::Migration),
+        ]
     }
 }
 

@@ -20,6 +20,8 @@ use crate::{
 pub(crate) const VERIFY_CONTACT: &str = "verify-contact";
 /// Tells the owner of an address that somebody tried to register with it.
 pub(crate) const ACCOUNT_EXISTS: &str = "account-exists";
+/// Brings the code for a new password.
+pub(crate) const PASSWORD_RESET: &str = "password-reset";
 /// Tells that the password was changed.
 pub(crate) const PASSWORD_CHANGED: &str = "password-changed";
 /// Seals the codes that wait here.

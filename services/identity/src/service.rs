@@ -4,6 +4,7 @@ pub(crate) mod admin;
 pub(crate) mod guests;
 pub(crate) mod password;
 pub(crate) mod register;
+pub(crate) mod reset;
 pub(crate) mod roles;
 pub(crate) mod sessions;
 pub(crate) mod sign_in;

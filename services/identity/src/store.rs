@@ -3,6 +3,7 @@ pub(crate) mod access;
 pub(crate) mod addresses;
 pub(crate) mod credentials;
 pub(crate) mod outbound;
+pub(crate) mod resets;
 pub(crate) mod roles;
 pub(crate) mod sessions;
 pub(crate) mod users;

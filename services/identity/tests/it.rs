@@ -6,6 +6,7 @@ mod it {
     mod accounts;
     mod addresses;
     mod registering;
+    mod reset;
     mod roles;
     mod sessions;
     mod sign_in;

@@ -18,6 +18,8 @@ export const MESSAGES: Record<string, string> = {
   NOTHING_TO_BUY: "Your cart is empty.",
   ORDER_NOT_CANCELLABLE: "This order is on its way and can no longer be cancelled.",
   ORDER_NOT_FOUND: "We could not find this order. It may belong to another account.",
+  PASSWORD_RESET_INVALID: "That code does not work. It may be wrong, used or older than half an hour: check it, or ask for another.",
+  PASSWORD_RESET_LIMITED: "Three codes are on their way already. Use the newest, or wait an hour before you ask again.",
   PEER_AWAY: "Part of the shop is not answering. Nothing was done; please try again in a moment.",
   PRICE_CHANGED: "The price has changed.",
   PRODUCT_NOT_FOUND: "We could not find this product. It may not be sold any more.",

@@ -8,9 +8,7 @@ import { navigate, useQuery } from "../router/location";
 import { Link } from "../router/Link";
 import { within } from "../router/match";
 import { useShop } from "../state/context";
-import { emailFault, useForm } from "./account/use-form";
-
-const PASSWORD_MIN = 15;
+import { emailFault, PASSWORD_HINT, passwordFault, useForm } from "./account/use-form";
 
 export function RegisterPage() {
   const shop = useShop();
@@ -26,10 +24,7 @@ export function RegisterPage() {
     const onward = next === "/" ? "" : `&next=${encodeURIComponent(next)}`;
     navigate(`/verify?email=${encodeURIComponent(address)}${onward}`);
   });
-  const check = () => ({
-    ...emailFault(email),
-    ...([...password].length < PASSWORD_MIN ? { password: `Please take at least ${PASSWORD_MIN} characters. A short sentence is fine.` } : {}),
-  });
+  const check = () => ({ ...emailFault(email), ...passwordFault("password", password) });
   return (
     <Page title="Make an account" narrow>
       <form ref={form} className="panel fields one" noValidate onSubmit={(event) => void submit(event, check)}>
@@ -59,7 +54,7 @@ export function RegisterPage() {
           required
           autoComplete="new-password"
           maxLength={128}
-          hint={`At least ${PASSWORD_MIN} characters, whatever you like.`}
+          hint={PASSWORD_HINT}
           value={password}
           fault={fields["password"]}
           onChange={(event) => setPassword(event.target.value)}

@@ -24,11 +24,13 @@ export function SignInPage() {
     navigate(next, { replace: true });
   });
   const onward = next === "/" ? "" : `?next=${encodeURIComponent(next)}`;
+  const forgot = new URLSearchParams({ ...(email.trim() && { email: email.trim() }), ...(next !== "/" && { next }) }).toString();
   const check = () => ({ ...emailFault(email), ...(password ? {} : { password: "Please give your password." }) });
   return (
     <Page title="Sign in" narrow>
       <form ref={form} className="panel fields one" noValidate onSubmit={(event) => void submit(event, check)}>
         {query.has("verified") && <p className="good-words">Your address is confirmed. Sign in now.</p>}
+        {query.has("reset") && <p className="good-words">Your new password is set. Sign in with it now.</p>}
         {refusal && <Refused refusal={refusal} />}
         {refusal?.reason === "CONTACT_UNVERIFIED" && (
           <Link to={`/verify?email=${encodeURIComponent(email.trim())}`}>Confirm your address</Link>
@@ -56,6 +58,9 @@ export function SignInPage() {
         <button type="submit" className="button main" disabled={busy}>
           {busy ? "One moment…" : "Sign in"}
         </button>
+        <p className="quiet">
+          <Link to={forgot ? `/forgot?${forgot}` : "/forgot"}>Forgot your password?</Link>
+        </p>
         <p className="quiet">
           New here? <Link to={`/register${onward}`}>Make an account</Link>
         </p>

@@ -153,6 +153,11 @@ export class FakeShop {
         if (code !== "123456") throw refusal(Code.InvalidArgument, "CODE_INVALID", "no");
         return {};
       },
+      requestPasswordReset: () => ({}),
+      resetPassword: ({ code }) => {
+        if (code !== "12345678") throw refusal(Code.Unauthenticated, "PASSWORD_RESET_INVALID", "no");
+        return {};
+      },
       logout: () => ({}),
       listAddresses: () => ({
         addresses: [{ postalAddress: { recipient: "Ada Lovelace", line1: "12 St James’s Square", city: "London", postalCode: "SW1Y 4LB", countryCode: "GB" } }],
@@ -310,6 +315,7 @@ export class FakeShop {
     const order = create(OrderSchema, {
       ...amounts,
       name,
+      number: `9F3A-71C2-${String(this.#count).padStart(4, "0")}`,
       customer: "guests/1",
       state: states.at(-1)!,
       paymentState: cancelReason ? Order_PaymentState.PENDING : Order_PaymentState.AUTHORIZED,

@@ -8,7 +8,7 @@ use super::sessions::{self, Opened};
 use crate::{
     domain::person::{Email, State},
     error::Error,
-    hasher::{Hasher, Verdict},
+    hasher::{Hashed, Hasher, Verdict},
     store::{
         credentials,
         users::{self, Person},
@@ -47,7 +47,7 @@ impl SignIn {
     pub(crate) async fn login(&self, email: &Email, password: &str) -> Result<(Opened, Person), Error> {
         let turn = self.turn(email).await?;
         let user = users::find_by_email(self.db.writer(), email).await?;
-        let user = self.proven(&turn, user, password).await?.ok_or(Error::SignInFailed)?;
+        let (user, proof) = self.proven(&turn, user, password).await?.ok_or(Error::SignInFailed)?;
         match user.state {
             State::Active => {}
             State::Unverified => return Err(Error::ContactUnverified),
@@ -61,6 +61,10 @@ impl SignIn {
                 // Whoever disables the user either comes before this, or finds the session and ends it.
                 if !users::hold(tx, user.id, State::Active).await? {
                     return Err(Error::AccountDisabled);
+                }
+                // So does whoever changes the password.
+                if credentials::find_password(tx, user.id).await?.as_ref() != Some(&proof) {
+                    return Err(Error::SignInFailed);
                 }
                 credentials::forget_failures(tx, &turn.address_mac).await?;
                 sessions::begin(tx, &user.id.name(), user.roles.clone(), now).await
@@ -78,7 +82,7 @@ impl SignIn {
 
     /// Waits for the other attempts at the address, and refuses while it is locked.
     async fn turn(&self, email: &Email) -> Result<Turn<'_>, Error> {
-        let address_mac = self.vault.mac("sign-in address", &[email.as_str().as_bytes()]);
+        let address_mac = address_mac(&self.vault, email);
         let stripe = usize::from(address_mac[0]) % STRIPES;
         let line = self.lines[stripe].lock().await;
         let now = Timestamp::now();
@@ -88,13 +92,14 @@ impl SignIn {
         Ok(Turn { address_mac, _line: line })
     }
 
-    /// The user, where the password is theirs. Takes as long and counts the same where there is no user.
+    /// The user and what is kept of the password, where it is theirs. Takes as long and counts the same where there is
+    /// no user.
     async fn proven(
         &self,
         turn: &Turn<'_>,
         user: Option<Person>,
         password: &str,
-    ) -> Result<Option<Person>, Error> {
+    ) -> Result<Option<(Person, Hashed)>, Error> {
         let kept = match &user {
             Some(user) => credentials::find_password(self.db.writer(), user.id).await?,
             None => None,
@@ -102,13 +107,13 @@ impl SignIn {
         let verdict = self.hasher.compare(password, kept.as_ref()).await?;
         let now = Timestamp::now();
         match (verdict, user, kept) {
-            (Verdict::Right, Some(user), _) => Ok(Some(user)),
+            (Verdict::Right, Some(user), Some(kept)) => Ok(Some((user, kept))),
             (Verdict::RightAndOutdated, Some(user), Some(old)) => {
                 let new = self.hasher.hash(password).await?;
                 self.db
                     .write(async |tx| credentials::replace_password(tx, user.id, &old, &new, now).await)
                     .await?;
-                Ok(Some(user))
+                Ok(Some((user, new)))
             }
             _ => {
                 self.db
@@ -120,4 +125,9 @@ impl SignIn {
             }
         }
     }
+}
+
+/// What the failures at an address are counted by.
+pub(super) fn address_mac(vault: &Vault, email: &Email) -> Vec<u8> {
+    vault.mac("sign-in address", &[email.as_str().as_bytes()])
 }

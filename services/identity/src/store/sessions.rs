@@ -155,6 +155,8 @@ pub(crate) async fn sweep(tx: &DatabaseTransaction, now: Timestamp) -> Result<()
     .await?;
     execute(tx, "DELETE FROM revocations WHERE expire_time < $1", [now.into()]).await?;
     execute(tx, "DELETE FROM verifications WHERE expire_time < $1", [long_ago.into()]).await?;
+    execute(tx, "DELETE FROM password_resets WHERE expire_time < $1 AND window_time < $1", [long_ago.into()])
+        .await?;
     execute(
         tx,
         "DELETE FROM sign_in_failures WHERE locked_until < $1 AND window_time < $1",

@@ -25,6 +25,8 @@ const fn kind(name: &'static str, channels: &'static [Channel], places: &'static
 pub(crate) const VERIFY_CONTACT: Kind =
     Kind { secret: true, ..kind("verify-contact", MAIL, &["name", "code"]) };
 pub(crate) const ACCOUNT_EXISTS: Kind = kind("account-exists", MAIL, &["name"]);
+pub(crate) const PASSWORD_RESET: Kind =
+    Kind { secret: true, ..kind("password-reset", MAIL, &["name", "code"]) };
 pub(crate) const PASSWORD_CHANGED: Kind = kind("password-changed", MAIL, &["name"]);
 pub(crate) const WELCOME: Kind = kind("welcome", BOTH, &["name"]);
 pub(crate) const ORDER_CONFIRMED: Kind = kind("order-confirmed", BOTH, ORDER);
@@ -36,9 +38,10 @@ pub(crate) const RETURN_RECEIVED: Kind = kind("return-received", BOTH, ORDER);
 /// For staff; there is nobody to tell yet, so it is only recorded.
 pub(crate) const STOCK_LOW: Kind = kind("stock-low", MAIL, &["sku", "available"]);
 
-const ALL: [&Kind; 10] = [
+const ALL: [&Kind; 11] = [
     &VERIFY_CONTACT,
     &ACCOUNT_EXISTS,
+    &PASSWORD_RESET,
     &PASSWORD_CHANGED,
     &WELCOME,
     &ORDER_CONFIRMED,

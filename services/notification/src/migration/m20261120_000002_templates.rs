@@ -1,11 +1,7 @@
 //! Templates, and the texts that come with the shop.
-use sea_orm_migration::{
-    prelude::*,
-    sea_orm::{ConnectionTrait, Statement},
-};
+use sea_orm_migration::prelude::*;
 
 use super::texts::TEXTS;
-use crate::domain::kind;
 
 #[derive(DeriveMigrationName)]
 pub(super) struct Migration;
@@ -25,23 +21,6 @@ impl MigrationTrait for Migration {
                 PRIMARY KEY (kind, locale, channel))"],
         )
         .await?;
-        let connection = manager.get_connection();
-        for (kind, locale, subject, body) in TEXTS {
-            for channel in kind::find(kind).map(|kind| kind.channels).unwrap_or_default() {
-                let statement = Statement::from_sql_and_values(
-                    manager.get_database_backend(),
-                    "INSERT INTO templates (kind, locale, channel, subject, body, update_time) VALUES ($1, $2, $3, $4, $5, 0)",
-                    [
-                        (*kind).into(),
-                        (*locale).into(),
-                        channel.as_str().into(),
-                        (*subject).into(),
-                        (*body).into(),
-                    ],
-                );
-                connection.execute_raw(statement).await?;
-            }
-        }
-        Ok(())
+        super::add_texts(manager, TEXTS).await
     }
 }

@@ -1,6 +1,30 @@
-//! The texts that come with the shop: kind, language, subject, body.
+//! The texts that come with the shop.
 
-pub(super) const TEXTS: &[(&str, &str, &str, &str)] = &[
+/// Kind, language, subject, body.
+pub(super) type Text = (&'static str, &'static str, &'static str, &'static str);
+
+pub(super) const PASSWORD_RESET: &[Text] = &[
+    (
+        "password-reset",
+        "en",
+        "Your code for a new password is {{code}}",
+        "Your code for a new password is {{code}}.\n\nEnter it within 30 minutes. If you did not ask for it, ignore this message: your password stays as it is.\n",
+    ),
+    (
+        "password-reset",
+        "de",
+        "Ihr Code für ein neues Passwort ist {{code}}",
+        "Ihr Code für ein neues Passwort ist {{code}}.\n\nGeben Sie ihn innerhalb von 30 Minuten ein. Wenn Sie ihn nicht angefordert haben, ist nichts zu tun: Ihr Passwort bleibt, wie es ist.\n",
+    ),
+    (
+        "password-reset",
+        "zh",
+        "您的重置密码验证码是 {{code}}",
+        "您的重置密码验证码是 {{code}}。\n\n请在 30 分钟内输入。如果不是您本人操作，请忽略本邮件：您的密码不会改变。\n",
+    ),
+];
+
+pub(super) const TEXTS: &[Text] = &[
     (
         "verify-contact",
         "en",

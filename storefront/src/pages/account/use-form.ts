@@ -36,3 +36,11 @@ export function useForm(send: () => Promise<void>) {
 export function emailFault(email: string): Record<string, string> {
   return /^\S+@\S+$/.test(email.trim()) ? {} : { email: "Please give an e-mail address." };
 }
+
+const PASSWORD_MIN = 15;
+export const PASSWORD_HINT = `At least ${PASSWORD_MIN} characters, whatever you like.`;
+
+export function passwordFault(field: string, password: string): Record<string, string> {
+  const short = [...password].length < PASSWORD_MIN;
+  return short ? { [field]: `Please take at least ${PASSWORD_MIN} characters. A short sentence is fine.` } : {};
+}
