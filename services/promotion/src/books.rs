@@ -30,6 +30,14 @@ const CHECKS: &[Check] = &[
         offenders: "SELECT code FROM coupons WHERE redemption_limit > 0 AND redemption_count > redemption_limit",
     },
     Check {
+        invariant: "what a coupon took off is the sum of its uses that count, within its budget",
+        counted: "SELECT COUNT(*) FROM coupons WHERE discount_budget_minor IS NOT NULL",
+        offenders: "SELECT code FROM coupons k WHERE discount_budget_minor IS NOT NULL
+            AND (discount_total_minor > discount_budget_minor OR discount_total_minor <>
+                (SELECT COALESCE(SUM(r.discount_minor), 0) FROM redemptions r WHERE r.coupon = k.id
+                 AND r.state = 'REDEEMED' AND r.discount_currency = k.discount_budget_currency))",
+    },
+    Check {
         invariant: "a customer's count is the number of their uses that count",
         counted: "SELECT COUNT(*) FROM coupon_customers",
         offenders: "SELECT customer FROM coupon_customers c WHERE redemption_count <>

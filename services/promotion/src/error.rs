@@ -32,6 +32,8 @@ pub(crate) enum Error {
     Stale,
     #[error("the coupon has been used more often than that already")]
     LimitBelowCount,
+    #[error("the coupon has taken off more than that already")]
+    BudgetBelowTotal,
     #[error("the database failed")]
     Database(#[from] DbErr),
 }
@@ -66,6 +68,7 @@ impl From<Error> for Status {
             Error::CodeTaken => (Code::AlreadyExists, "COUPON_CODE_TAKEN"),
             Error::Stale => (Code::Aborted, "COUPON_STALE"),
             Error::LimitBelowCount => (Code::FailedPrecondition, "COUPON_LIMIT_BELOW_COUNT"),
+            Error::BudgetBelowTotal => (Code::FailedPrecondition, "COUPON_BUDGET_BELOW_TOTAL"),
             Error::Database(_) => return status::internal(&error),
         };
         status::refusal(code, reason, DOMAIN, &error)

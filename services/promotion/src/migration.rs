@@ -2,6 +2,7 @@
 
 mod m20261120_000001_coupons;
 mod m20261120_000002_recommendations;
+mod m20261121_000001_budgets;
 
 use sea_orm_migration::sea_orm::{ConnectionTrait, DatabaseBackend, DbErr};
 use sea_orm_migration::{MigrationTrait, MigratorTrait, SchemaManager};
@@ -15,6 +16,7 @@ impl MigratorTrait for Migrator {
         vec![
             Box::new(m20261120_000001_coupons::Migration),
             Box::new(m20261120_000002_recommendations::Migration),
+            Box::new(m20261121_000001_budgets::Migration),
         ]
     }
 }

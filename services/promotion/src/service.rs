@@ -24,6 +24,7 @@ pub(crate) async fn create(tx: &DatabaseTransaction, code: Code, terms: Draft) -
         code,
         terms,
         redemption_count: 0,
+        discount_total: 0,
         version: 1,
         create_time: now,
         update_time: now,
@@ -48,6 +49,9 @@ where
     let changed = Coupon { terms: change(&coupon.terms), ..coupon };
     changed.terms.check()?;
     if coupons::save(tx, &changed, Timestamp::now()).await? {
+        if !coupons::sum_up(tx, id).await? {
+            return Err(Error::BudgetBelowTotal);
+        }
         return coupons::find(tx, id).await?.ok_or(Error::CouponNotFound);
     }
     let now_is = coupons::find(tx, id).await?.ok_or(Error::CouponNotFound)?;
@@ -111,7 +115,8 @@ pub(crate) async fn redeem(tx: &DatabaseTransaction, asked: Use) -> Result<Redem
     if discount != redemption.discount {
         return Err(Refusal::Changed(discount).into());
     }
-    if !coupons::count_up(tx, coupon.id).await? {
+    coupon.affords(discount)?;
+    if !coupons::count_up(tx, coupon.id, discount).await? {
         return Err(Refusal::Exhausted.into());
     }
     if !coupons::count_up_for(tx, coupon.id, &redemption.customer).await? {
@@ -152,7 +157,7 @@ pub(crate) async fn release(tx: &DatabaseTransaction, order: &str) -> Result<Red
     if !redemptions::release(tx, released.id, Timestamp::now()).await? {
         return Ok(released);
     }
-    coupons::count_down(tx, released.coupon, &released.customer).await?;
+    coupons::count_down(tx, released.coupon, &released.customer, released.discount).await?;
     let event = pb::CouponReleased { coupon: released.coupon.name(), order: order.to_owned() };
     outbox::append(tx, &released.coupon.name(), &event).await?;
     Ok(released)

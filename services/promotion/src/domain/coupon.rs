@@ -36,6 +36,8 @@ pub(crate) struct Draft {
     pub(crate) limit: i64,
     /// 0 is any number.
     pub(crate) limit_per_customer: i64,
+    /// The most it takes off in all.
+    pub(crate) budget: Option<Money>,
     pub(crate) state: State,
 }
 
@@ -46,6 +48,8 @@ pub(crate) struct Coupon {
     pub(crate) code: Code,
     pub(crate) terms: Draft,
     pub(crate) redemption_count: i64,
+    /// What it took off in all, in minor units of its budget's currency; 0 where it has no budget.
+    pub(crate) discount_total: i64,
     /// Counts its updates; its uses change nothing here.
     pub(crate) version: i64,
     pub(crate) create_time: Timestamp,
@@ -121,6 +125,20 @@ impl Draft {
             }
             (Some(_) | None, Reduction::Amount(_) | Reduction::Percent(_)) => {}
         }
+        match (self.budget, self.reduction) {
+            (Some(budget), _) if budget.minor <= 0 => {
+                return invalid("discount_budget", "must be more than nothing");
+            }
+            (Some(budget), Reduction::Amount(amount)) if budget.currency != amount.currency => {
+                return invalid("discount_budget", "must be in the currency of amount_off");
+            }
+            (Some(_) | None, Reduction::Amount(_) | Reduction::Percent(_)) => {}
+        }
+        if let (Some(budget), Some(minimum)) = (self.budget, self.minimum)
+            && budget.currency != minimum.currency
+        {
+            return invalid("discount_budget", "must be in the currency of minimum_subtotal");
+        }
         if let (Some(start), Some(end)) = (self.start_time, self.expire_time)
             && end <= start
         {
@@ -161,6 +179,12 @@ impl Coupon {
             }
             Reduction::Amount(_) | Reduction::Percent(_) => {}
         }
+        match terms.budget {
+            Some(budget) if budget.currency != subtotal.currency => {
+                return Err(Refusal::Currency(budget.currency));
+            }
+            Some(_) | None => {}
+        }
         match terms.minimum {
             Some(minimum) if minimum.currency != subtotal.currency => {
                 Err(Refusal::Currency(minimum.currency))
@@ -179,6 +203,14 @@ impl Coupon {
         Ok(Money::new(wanted.minor.clamp(0, subtotal.minor.max(0)), subtotal.currency))
     }
 
+    /// Checks that so much is left of its budget.
+    pub(crate) fn affords(&self, discount: Money) -> Result<(), Refusal> {
+        match self.terms.budget {
+            Some(budget) if budget.minor - self.discount_total < discount.minor => Err(Refusal::Exhausted),
+            Some(_) | None => Ok(()),
+        }
+    }
+
     /// What it takes off an order, split over its lines by what they cost, so that the parts add up exactly.
     pub(crate) fn evaluate(
         &self,
@@ -188,6 +220,7 @@ impl Coupon {
     ) -> Result<Discount, Evaluation> {
         self.applies(subtotal, usage)?;
         let total = self.discount(subtotal)?;
+        self.affords(total)?;
         let weights: Vec<i64> = lines.iter().map(|line| line.minor).collect();
         Ok(Discount { total, lines: total.allocate(&weights) })
     }
@@ -220,6 +253,7 @@ mod tests {
             code,
             terms,
             redemption_count: 0,
+            discount_total: 0,
             version: 1,
             create_time: then,
             update_time: then,
@@ -235,6 +269,7 @@ mod tests {
             expire_time: None,
             limit: 0,
             limit_per_customer: 0,
+            budget: None,
             state: State::Active,
         }
     }
@@ -255,6 +290,7 @@ mod tests {
             (Draft { minimum: Some(gbp(1001)), ..plain.clone() }, Refusal::BelowMinimum(gbp(1001))),
             (Draft { minimum: Some(eur), ..plain.clone() }, Refusal::Currency(eur.currency)),
             (Draft { reduction: Reduction::Amount(eur), ..plain.clone() }, Refusal::Currency(eur.currency)),
+            (Draft { budget: Some(eur), ..plain.clone() }, Refusal::Currency(eur.currency)),
         ];
         for (terms, refusal) in cases {
             let coupon = Coupon { terms, redemption_count: 3, ..coupon(Reduction::Percent(1000)) };
@@ -276,10 +312,22 @@ mod tests {
             (Draft { minimum: Some(eur), ..terms(Reduction::Amount(gbp(1))) }, "minimum_subtotal"),
             (Draft { start_time: at(2), expire_time: at(2), ..plain.clone() }, "expire_time"),
             (Draft { limit: -1, ..plain.clone() }, "redemption_limit"),
+            (Draft { budget: Some(gbp(0)), ..plain.clone() }, "discount_budget"),
+            (Draft { budget: Some(eur), ..terms(Reduction::Amount(gbp(1))) }, "discount_budget"),
+            (Draft { budget: Some(eur), minimum: Some(gbp(1)), ..plain.clone() }, "discount_budget"),
         ] {
             assert_eq!(terms.check().map_err(|invalid| invalid.field), Err(field));
         }
         assert_eq!(plain.check(), Ok(()));
+    }
+
+    #[test]
+    fn what_is_left_of_a_budget_can_be_taken_off_and_no_more() {
+        let terms = Draft { budget: Some(gbp(250)), ..terms(Reduction::Percent(1000)) };
+        let coupon = Coupon { terms, discount_total: 150, ..coupon(Reduction::Percent(1000)) };
+        assert!(coupon.evaluate(&[gbp(1000)], gbp(1000), FIRST).is_ok());
+        let refusal = coupon.evaluate(&[gbp(1010)], gbp(1010), FIRST);
+        assert_eq!(refusal, Err(Evaluation::Refused(Refusal::Exhausted)));
     }
 
     proptest! {

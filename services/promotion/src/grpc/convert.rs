@@ -18,6 +18,7 @@ const CHANGEABLE: &[&str] = &[
     "expire_time",
     "redemption_limit",
     "redemption_limit_per_customer",
+    "discount_budget",
     "state",
 ];
 
@@ -78,6 +79,7 @@ pub(super) fn draft(coupon: &pb::Coupon) -> Result<Draft, Status> {
         expire_time: wire::optional_timestamp("coupon.expire_time", coupon.expire_time.as_ref())?,
         limit: coupon.redemption_limit,
         limit_per_customer: coupon.redemption_limit_per_customer,
+        budget: optional_money("coupon.discount_budget", coupon.discount_budget.as_ref())?,
         state: match coupon.state() {
             pb::coupon::State::Unspecified | pb::coupon::State::Active => State::Active,
             pb::coupon::State::Disabled => State::Disabled,
@@ -130,6 +132,7 @@ impl Changes {
                 "expire_time" => terms.expire_time = to.expire_time,
                 "redemption_limit" => terms.limit = to.limit,
                 "redemption_limit_per_customer" => terms.limit_per_customer = to.limit_per_customer,
+                "discount_budget" => terms.budget = to.budget,
                 _ => terms.state = to.state,
             }
         }
@@ -147,6 +150,7 @@ fn is_set(coupon: &pb::Coupon, path: &str) -> bool {
         "expire_time" => coupon.expire_time.is_some(),
         "redemption_limit" => coupon.redemption_limit != 0,
         "redemption_limit_per_customer" => coupon.redemption_limit_per_customer != 0,
+        "discount_budget" => coupon.discount_budget.is_some(),
         _ => coupon.state() != pb::coupon::State::Unspecified,
     }
 }
@@ -168,6 +172,7 @@ impl From<Coupon> for pb::Coupon {
             State::Active => pb::coupon::State::Active,
             State::Disabled => pb::coupon::State::Disabled,
         };
+        let total = coupon.terms.budget.map(|budget| Money::new(coupon.discount_total, budget.currency));
         pb::Coupon {
             name: coupon.id.name(),
             etag: coupon.etag(),
@@ -181,6 +186,8 @@ impl From<Coupon> for pb::Coupon {
             redemption_limit: coupon.terms.limit,
             redemption_limit_per_customer: coupon.terms.limit_per_customer,
             redemption_count: coupon.redemption_count,
+            discount_budget: coupon.terms.budget.map(contract::Money::from),
+            discount_total: total.map(contract::Money::from),
             state: state.into(),
             create_time: Some(coupon.create_time.into()),
             update_time: Some(coupon.update_time.into()),

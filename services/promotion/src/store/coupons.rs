@@ -10,7 +10,8 @@ use crate::domain::{Code, Coupon, Draft, Reduction, State};
 
 const COLUMNS: &str = "id, code, title, percent_off_basis_points, amount_off_minor, amount_off_currency,
     minimum_subtotal_minor, minimum_subtotal_currency, start_time, expire_time, redemption_limit,
-    redemption_limit_per_customer, redemption_count, state, version, create_time, update_time";
+    redemption_limit_per_customer, redemption_count, discount_budget_minor, discount_budget_currency,
+    discount_total_minor, state, version, create_time, update_time";
 
 #[derive(FromQueryResult)]
 struct Row {
@@ -27,6 +28,9 @@ struct Row {
     redemption_limit: i64,
     redemption_limit_per_customer: i64,
     redemption_count: i64,
+    discount_budget_minor: Option<i64>,
+    discount_budget_currency: Option<String>,
+    discount_total_minor: i64,
     state: String,
     version: i64,
     create_time: Timestamp,
@@ -46,6 +50,7 @@ impl TryFrom<Row> for Coupon {
             expire_time: row.expire_time,
             limit: row.redemption_limit,
             limit_per_customer: row.redemption_limit_per_customer,
+            budget: optional_money(row.discount_budget_minor, row.discount_budget_currency)?,
             state: match row.state.as_str() {
                 "ACTIVE" => State::Active,
                 "DISABLED" => State::Disabled,
@@ -57,6 +62,7 @@ impl TryFrom<Row> for Coupon {
             code: Code::parse(&row.code).ok_or_else(|| damaged(&row.code))?,
             terms,
             redemption_count: row.redemption_count,
+            discount_total: row.discount_total_minor,
             version: row.version,
             create_time: row.create_time,
             update_time: row.update_time,
@@ -69,7 +75,7 @@ fn optional_money(minor: Option<i64>, currency: Option<String>) -> Result<Option
 }
 
 /// The values of what can be decided about a coupon, in the order of their columns.
-fn terms(terms: &Draft) -> [Value; 10] {
+fn terms(terms: &Draft) -> [Value; 12] {
     let (percent, amount) = match terms.reduction {
         Reduction::Percent(points) => (points, None),
         Reduction::Amount(amount) => (0, Some(amount)),
@@ -90,6 +96,8 @@ fn terms(terms: &Draft) -> [Value; 10] {
         terms.expire_time.into(),
         state.into(),
         terms.limit_per_customer.into(),
+        terms.budget.map(|budget| budget.minor).into(),
+        currency(terms.budget).into(),
     ]
 }
 
@@ -97,8 +105,9 @@ fn terms(terms: &Draft) -> [Value; 10] {
 pub(crate) async fn insert(tx: &DatabaseTransaction, coupon: &Coupon) -> Result<bool, DbErr> {
     let text = "INSERT INTO coupons (title, percent_off_basis_points, amount_off_minor, amount_off_currency,
             minimum_subtotal_minor, minimum_subtotal_currency, start_time, expire_time, state, redemption_limit_per_customer,
-            redemption_limit, id, code, redemption_count, version, create_time, update_time)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 0, $14, $15, $15)
+            discount_budget_minor, discount_budget_currency, redemption_limit, id, code, redemption_count, version,
+            create_time, update_time)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, 0, $16, $17, $17)
         ON CONFLICT (code) WHERE delete_time IS NULL DO NOTHING";
     let own: [Value; 5] = [
         coupon.terms.limit.into(),
@@ -111,16 +120,29 @@ pub(crate) async fn insert(tx: &DatabaseTransaction, coupon: &Coupon) -> Result<
     Ok(tx.execute_raw(sql(tx, text, values)).await?.rows_affected() == 1)
 }
 
-/// Writes new terms, unless somebody else has since `coupon` was read, or it was used more often than they allow.
+/// Writes new terms, unless somebody else has since `coupon` was read, or it was used more often than they allow. What
+/// it took off in all is to be summed up after, when the row is held.
 pub(crate) async fn save(tx: &DatabaseTransaction, coupon: &Coupon, now: Timestamp) -> Result<bool, DbErr> {
     let text = "UPDATE coupons SET title = $1, percent_off_basis_points = $2, amount_off_minor = $3, amount_off_currency = $4,
             minimum_subtotal_minor = $5, minimum_subtotal_currency = $6, start_time = $7, expire_time = $8, state = $9,
-            redemption_limit_per_customer = $10, redemption_limit = $11, version = version + 1, update_time = $14
-        WHERE id = $12 AND version = $13 AND delete_time IS NULL AND ($11 = 0 OR redemption_count <= $11)
-          AND ($10 = 0 OR NOT EXISTS (SELECT 1 FROM coupon_customers c WHERE c.coupon = $12 AND c.redemption_count > $10))";
+            redemption_limit_per_customer = $10, discount_budget_minor = $11, discount_budget_currency = $12,
+            discount_total_minor = 0, redemption_limit = $13, version = version + 1, update_time = $16
+        WHERE id = $14 AND version = $15 AND delete_time IS NULL AND ($13 = 0 OR redemption_count <= $13)
+          AND ($10 = 0 OR NOT EXISTS (SELECT 1 FROM coupon_customers c WHERE c.coupon = $14 AND c.redemption_count > $10))";
     let own: [Value; 4] = [coupon.terms.limit.into(), coupon.id.into(), coupon.version.into(), now.into()];
     let values = terms(&coupon.terms).into_iter().chain(own);
     Ok(tx.execute_raw(sql(tx, text, values)).await?.rows_affected() == 1)
+}
+
+/// Sums up what a coupon took off in the currency of its budget. False where that is more than the budget.
+pub(crate) async fn sum_up(tx: &DatabaseTransaction, id: Id<Coupon>) -> Result<bool, DbErr> {
+    let sum = "COALESCE((SELECT CAST(SUM(r.discount_minor) AS BIGINT) FROM redemptions r WHERE r.coupon = coupons.id
+        AND r.state = 'REDEEMED' AND r.discount_currency = coupons.discount_budget_currency), 0)";
+    let text = format!(
+        "UPDATE coupons SET discount_total_minor = {sum}
+         WHERE id = $1 AND (discount_budget_minor IS NULL OR {sum} <= discount_budget_minor)"
+    );
+    Ok(tx.execute_raw(sql(tx, &text, [id.into()])).await?.rows_affected() == 1)
 }
 
 /// Withdraws a coupon for good. Its uses stay.
@@ -165,12 +187,21 @@ pub(crate) async fn used_by(on: &impl ConnectionTrait, id: Id<Coupon>, customer:
     row.map_or(Ok(0), |row| row.try_get_by_index(0))
 }
 
-/// Counts one more use, if the coupon still allows one. This statement, and no check before it, keeps the limit.
-pub(crate) async fn count_up(tx: &DatabaseTransaction, id: Id<Coupon>) -> Result<bool, DbErr> {
-    let text = "UPDATE coupons SET redemption_count = redemption_count + 1
+/// Counts one more use and what it takes off, if the coupon still allows both. This statement, and no check before it,
+/// keeps limit and budget.
+pub(crate) async fn count_up(
+    tx: &DatabaseTransaction,
+    id: Id<Coupon>,
+    discount: Money,
+) -> Result<bool, DbErr> {
+    let text = "UPDATE coupons SET redemption_count = redemption_count + 1,
+            discount_total_minor = CASE WHEN discount_budget_minor IS NULL THEN 0 ELSE discount_total_minor + $2 END
         WHERE id = $1 AND state = 'ACTIVE' AND delete_time IS NULL
-          AND (redemption_limit = 0 OR redemption_count < redemption_limit)";
-    Ok(tx.execute_raw(sql(tx, text, [id.into()])).await?.rows_affected() == 1)
+          AND (redemption_limit = 0 OR redemption_count < redemption_limit)
+          AND (discount_budget_minor IS NULL
+               OR (discount_budget_currency = $3 AND discount_total_minor + $2 <= discount_budget_minor))";
+    let values: [Value; 3] = [id.into(), discount.minor.into(), discount.currency.as_str().into()];
+    Ok(tx.execute_raw(sql(tx, text, values)).await?.rows_affected() == 1)
 }
 
 /// Counts one more use by a customer, if the coupon still allows them one. The coupon itself is counted up before, which
@@ -190,14 +221,18 @@ pub(crate) async fn count_up_for(
     Ok(tx.execute_raw(sql(tx, text, [id.into(), customer.into()])).await?.rows_affected() == 1)
 }
 
-/// Counts one use less, of the coupon and by the customer.
+/// Counts one use less, and what it took off, of the coupon and by the customer.
 pub(crate) async fn count_down(
     tx: &DatabaseTransaction,
     id: Id<Coupon>,
     customer: &str,
+    discount: Money,
 ) -> Result<(), DbErr> {
-    let text = "UPDATE coupons SET redemption_count = redemption_count - 1 WHERE id = $1";
-    tx.execute_raw(sql(tx, text, [id.into()])).await?;
+    let text = "UPDATE coupons SET redemption_count = redemption_count - 1,
+            discount_total_minor = discount_total_minor - CASE WHEN discount_budget_currency = $3 THEN $2 ELSE 0 END
+        WHERE id = $1";
+    let values: [Value; 3] = [id.into(), discount.minor.into(), discount.currency.as_str().into()];
+    tx.execute_raw(sql(tx, text, values)).await?;
     let text = "UPDATE coupon_customers SET redemption_count = redemption_count - 1 WHERE coupon = $1 AND customer = $2";
     tx.execute_raw(sql(tx, text, [id.into(), customer.into()])).await?;
     Ok(())

@@ -74,6 +74,7 @@ async fn a_coupon_that_makes_no_sense_is_refused() {
             "ends before it starts",
             pb::Coupon { start_time: Some(now.into()), expire_time: Some(now.into()), ..plain() },
         ),
+        ("nothing to spend", pb::Coupon { discount_budget: pence(0), ..plain() }),
         ("a limit below zero", pb::Coupon { redemption_limit: -1, ..plain() }),
         (
             "two currencies",
@@ -151,6 +152,29 @@ async fn a_limit_is_not_lowered_below_what_was_used() {
     };
     shop.staff().update_coupon(update(just, &[])).await.unwrap();
     shop.balances().await;
+}
+
+#[tokio::test]
+async fn a_budget_that_comes_later_counts_what_was_taken_off_before() {
+    let shop = Shop::open().await;
+    let coupon = shop.coupon(ten_percent("C")).await;
+    for _ in 0..2 {
+        shop.order().redeem_coupon(redeem("C", &an_order())).await.unwrap();
+    }
+    let budget = |amount| {
+        let coupon = pb::Coupon { name: coupon.name.clone(), discount_budget: amount, ..Default::default() };
+        update(coupon, &["discount_budget"])
+    };
+    let refusal = shop.staff().update_coupon(budget(pence(199))).await;
+    refused(refusal, Code::FailedPrecondition, "COUPON_BUDGET_BELOW_TOTAL");
+    let changed = shop.staff().update_coupon(budget(pence(200))).await.unwrap().into_inner();
+    assert_eq!((changed.discount_budget, changed.discount_total), (pence(200), pence(200)));
+    let refusal = shop.order().redeem_coupon(redeem("C", &an_order())).await;
+    refused(refusal, Code::FailedPrecondition, "COUPON_EXHAUSTED");
+    shop.balances().await;
+    let changed = shop.staff().update_coupon(budget(None)).await.unwrap().into_inner();
+    assert_eq!((changed.discount_budget, changed.discount_total), (None, None));
+    shop.order().redeem_coupon(redeem("C", &an_order())).await.unwrap();
 }
 
 #[tokio::test]

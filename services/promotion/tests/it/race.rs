@@ -3,7 +3,7 @@ use contract::promotion::v1 as pb;
 use futures::future::join_all;
 use tonic::{Code, Status};
 
-use super::support::{Shop, an_order, redeem, release, ten_percent};
+use super::support::{Shop, an_order, pence, redeem, release, ten_percent};
 
 /// How many of so many uses at once go well; each customer's number is that of the use, by `customers`.
 async fn at_once(shop: &Shop, code: &str, uses: usize, customers: usize) -> (usize, Vec<Status>) {
@@ -41,6 +41,20 @@ async fn a_limit_for_each_customer_holds_whatever_they_try_at_once() {
     for refusal in refusals {
         assert_eq!(refusal.code(), Code::FailedPrecondition, "{refusal:?}");
     }
+    shop.balances().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_budget_holds_whoever_comes_at_once() {
+    let shop = Shop::open().await;
+    // Each use takes off a pound.
+    let coupon = shop.coupon(pb::Coupon { discount_budget: pence(750), ..ten_percent("SEVEN") }).await;
+    let (used, refusals) = at_once(&shop, "SEVEN", 40, 40).await;
+    assert_eq!(used, 7);
+    for refusal in refusals {
+        assert_eq!(chassis::status::reason(&refusal).as_deref(), Some("COUPON_EXHAUSTED"), "{refusal:?}");
+    }
+    assert_eq!(shop.read(&coupon).await.discount_total, pence(700));
     shop.balances().await;
 }
 

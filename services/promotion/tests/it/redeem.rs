@@ -3,7 +3,9 @@ use contract::promotion::v1 as pb;
 use contract::promotion::v1::redemption::State;
 use tonic::Code;
 
-use super::support::{ANN, Shop, a_request, an_order, euros, pence, redeem, refused, release, ten_percent};
+use super::support::{
+    ANN, Shop, a_request, an_order, euros, evaluate, pence, redeem, refused, release, ten_percent,
+};
 
 #[tokio::test]
 async fn a_coupon_is_used_once_and_given_back_once() {
@@ -74,6 +76,24 @@ async fn a_use_that_was_given_back_is_there_for_the_next() {
     );
     shop.order().release_coupon(release(&first)).await.unwrap();
     shop.order().redeem_coupon(redeem("ONE", &second)).await.unwrap();
+    shop.balances().await;
+}
+
+#[tokio::test]
+async fn what_is_given_back_is_in_the_budget_again() {
+    let shop = Shop::open().await;
+    let coupon = shop.coupon(pb::Coupon { discount_budget: pence(150), ..ten_percent("C") }).await;
+    let (first, second) = (an_order(), an_order());
+    shop.order().redeem_coupon(redeem("C", &first)).await.unwrap();
+    let refusal = shop.order().redeem_coupon(redeem("C", &second)).await;
+    refused(refusal, Code::FailedPrecondition, "COUPON_EXHAUSTED");
+    let told = shop.anyone().evaluate_discounts(evaluate("C", &[1000])).await;
+    refused(told, Code::FailedPrecondition, "COUPON_EXHAUSTED");
+    for _ in 0..2 {
+        shop.order().release_coupon(release(&first)).await.unwrap();
+    }
+    assert_eq!(shop.read(&coupon).await.discount_total, pence(0));
+    shop.order().redeem_coupon(redeem("C", &second)).await.unwrap();
     shop.balances().await;
 }
 
