@@ -41,6 +41,7 @@ it("a guest buys, and watches the order live", async () => {
   expect(fake.placed[0]).toMatchObject({ cart: "carts/1", shippingAddress: { city: "London", countryCode: "GB" } });
   await screen.findByText("Live");
   const [name] = [...fake.orders.keys()];
+  screen.getByText(new RegExp(`Order ${fake.orders.get(name!)!.number} of`));
   fake.change(name!, Order_State.SHIPPED);
   await screen.findByText("On its way", { selector: "h2" });
 });

@@ -280,7 +280,7 @@ impl Sender {
             .await
             .map_err(|status| unanswered("order", &status))?
             .into_inner();
-        filling.insert("order".to_owned(), name.rsplit('/').next().unwrap_or_default().to_owned());
+        filling.insert("order".to_owned(), order.number.clone());
         filling.insert("total".to_owned(), amount(order.total.as_ref()));
         let lines = order
             .lines

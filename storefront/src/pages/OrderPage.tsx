@@ -78,13 +78,12 @@ function Live({ first }: { first: Order }) {
   }, [news, order.state]);
 
   const cancellable = order.state === State.PLACED || order.state === State.CONFIRMED;
-  const short = order.name.slice(-8).toUpperCase();
   const fresh = thanks && order.state !== State.CANCELLED;
   return (
     <Page
-      title={`Order ${short}`}
-      heading={fresh ? "Thank you for your order" : `Order ${short}`}
-      lead={fresh ? `Order ${short} of ${day(order.createTime)}` : `Placed on ${day(order.createTime)}`}
+      title={`Order ${order.number}`}
+      heading={fresh ? "Thank you for your order" : `Order ${order.number}`}
+      lead={fresh ? `Order ${order.number} of ${day(order.createTime)}` : `Placed on ${day(order.createTime)}`}
     >
       <div className="with-aside">
         <div className="steps">

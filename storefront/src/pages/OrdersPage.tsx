@@ -80,9 +80,9 @@ function Row({ order }: { order: Order }) {
       </div>
       <div>
         <strong>{order.lines.map((line) => line.title).join(", ")}</strong>
-        <time className="quiet" dateTime={machine(order.createTime)}>
-          {day(order.createTime)}
-        </time>
+        <span className="quiet">
+          <time dateTime={machine(order.createTime)}>{day(order.createTime)}</time> · {order.number}
+        </span>
       </div>
       <span className={`state ${tone}`}>{titleOf(order.state)}</span>
       <span className="amount">{format(order.total)}</span>

@@ -12,7 +12,7 @@ use contract::{
     order::v1::{OrderCancelled, OrderConfirmed, OrderDelivered, OrderImported, OrderReturned, OrderShipped},
 };
 
-use super::support::{ANN, BOB, ORDER, Shop, send};
+use super::support::{ANN, BOB, ORDER, ORDER_NUMBER, Shop, send};
 
 fn confirmed(order: &str, customer: &str) -> OrderConfirmed {
     OrderConfirmed { order: order.into(), customer: customer.into(), ..OrderConfirmed::default() }
@@ -31,6 +31,7 @@ async fn an_order_is_confirmed_once_over_each_channel() {
     shop.announce(ORDER, &confirmed(ORDER, ANN)).await;
     let mail = shop.ended(ANN, "order-confirmed", Channel::Email).await;
     assert_eq!((mail.state(), mail.reference.as_str(), mail.attempts), (State::Sent, ORDER, 1));
+    assert_eq!(mail.subject, format!("We have your order {ORDER_NUMBER}"));
     let inbox = shop.ended(ANN, "order-confirmed", Channel::Inbox).await;
     assert_eq!(inbox.body, mail.body);
     // A title that looks like a place stays what it is.

@@ -30,6 +30,7 @@ pub(crate) type Notifications = NotificationServiceClient<Client>;
 pub(crate) const ANN: &str = "users/01890000-0000-7000-8000-00000000000a";
 pub(crate) const BOB: &str = "users/01890000-0000-7000-8000-00000000000b";
 pub(crate) const ORDER: &str = "orders/01890000-0000-7000-8000-000000000001";
+pub(crate) const ORDER_NUMBER: &str = "0000-0000-0001";
 
 /// Notification, running.
 pub(crate) struct Shop {
@@ -225,6 +226,12 @@ impl Played for Orders {
             total: Some(total.clone()),
             ..Default::default()
         };
-        Ok(Order { name: request.name, lines: vec![line], total: Some(total), ..Default::default() })
+        Ok(Order {
+            name: request.name,
+            number: ORDER_NUMBER.to_owned(),
+            lines: vec![line],
+            total: Some(total),
+            ..Default::default()
+        })
     }
 }

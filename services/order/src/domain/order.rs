@@ -117,6 +117,13 @@ pub(crate) struct Broken {
 }
 
 impl Order {
+    /// What people call it: the last twelve digits of its id, which are chance rather than time, in groups of four.
+    pub(crate) fn number(&self) -> String {
+        let digits = self.id.to_string().to_ascii_uppercase();
+        let last = &digits[digits.len() - 12..];
+        format!("{}-{}-{}", &last[..4], &last[4..8], &last[8..])
+    }
+
     /// The order that these events amount to.
     pub(crate) fn replay(id: Id<Order>, events: impl IntoIterator<Item = Recorded>) -> Result<Order, Broken> {
         let mut events = events.into_iter();
