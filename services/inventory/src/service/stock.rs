@@ -45,7 +45,8 @@ pub(crate) async fn receive(
     Ok(receipts.iter().filter_map(of).collect())
 }
 
-/// Corrects what is on hand somewhere, never below what is reserved.
+/// Corrects what is on hand somewhere, never below what is reserved. A SKU that was never received has nothing to correct:
+/// it is more likely misspelled.
 pub(crate) async fn adjust(
     tx: &DatabaseTransaction,
     sku: &Sku,
@@ -56,6 +57,7 @@ pub(crate) async fn adjust(
     if let Some(missing) = store::locations::missing(tx, &BTreeSet::from([location])).await? {
         return Err(Error::LocationNotFound(missing));
     }
+    get(tx, sku).await?;
     store::stock::ensure(tx, &BTreeSet::from([(sku.clone(), location.clone())])).await?;
     let movement = Movement::new(Kind::Adjustment, sku, location, delta, 0);
     let refused = || if delta < 0 { Error::BelowReserved } else { Error::TooMuch };

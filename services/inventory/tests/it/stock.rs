@@ -72,14 +72,24 @@ async fn a_correction_never_takes_what_is_reserved() {
     let warehouse = Warehouse::with(&[("HAT", 5)]).await;
     warehouse.order().reserve_stock(reserve(&an_order(), &[("HAT", 3)])).await.unwrap();
     assert_eq!(warehouse.staff().adjust_stock(adjust("HAT", -2)).await.unwrap().into_inner().available, 0);
-    for (sku, delta) in [("HAT", -1), ("GHOST", -1)] {
-        let refusal = warehouse.staff().adjust_stock(adjust(sku, delta)).await.unwrap_err();
-        assert_eq!(refusal.code(), Code::FailedPrecondition, "{sku}");
-        assert_eq!(status::reason(&refusal).as_deref(), Some("STOCK_BELOW_RESERVED"));
-    }
-    warehouse.staff().adjust_stock(adjust("FOUND", 4)).await.unwrap();
-    assert_eq!(warehouse.levels("FOUND").await, (4, 0, 4));
+    let refusal = warehouse.staff().adjust_stock(adjust("HAT", -1)).await.unwrap_err();
+    assert_eq!(refusal.code(), Code::FailedPrecondition);
+    assert_eq!(status::reason(&refusal).as_deref(), Some("STOCK_BELOW_RESERVED"));
+    warehouse.staff().adjust_stock(adjust("HAT", 4)).await.unwrap();
+    assert_eq!(warehouse.levels("HAT").await, (7, 3, 4));
     warehouse.balances().await;
+}
+
+#[tokio::test]
+async fn what_was_never_received_is_not_corrected_into_being() {
+    let warehouse = Warehouse::with(&[("HAT", 5)]).await;
+    for delta in [1, -1] {
+        let refusal = warehouse.staff().adjust_stock(adjust("HATT", delta)).await.unwrap_err();
+        assert_eq!(refusal.code(), Code::NotFound);
+        assert_eq!(status::reason(&refusal).as_deref(), Some("STOCK_NOT_FOUND"));
+    }
+    let stock = warehouse.staff().list_stock(pb::ListStockRequest::default()).await.unwrap().into_inner();
+    assert_eq!(stock.stock.len(), 1);
 }
 
 #[tokio::test]
