@@ -295,7 +295,8 @@ impl<'a> Checks<'a> {
             }
             Kind::String => {
                 let rules = rules.within("string");
-                out += &add(format!("{value}.contains('\\0')"), "must not contain U+0000".into());
+                out +=
+                    &format!("if let Some(fault) = fault({value}) {{ found.add(path, {name}, fault); }}\n");
                 let exact = rules.number("len");
                 let fewest = exact.or(rules.number("min_len")).unwrap_or_default().max(i64::from(required));
                 if fewest == 1 {

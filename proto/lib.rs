@@ -2,6 +2,7 @@
 
 pub mod card;
 pub mod codec;
+pub mod text;
 pub mod validate;
 
 #[allow(

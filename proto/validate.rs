@@ -113,6 +113,7 @@ fn is_uuid(text: &str) -> bool {
 mod checks {
     use super::{Check, Input, Violations, is_email, is_uuid};
     use crate::card::holds_number;
+    use crate::text::fault;
 
     include!(concat!(env!("OUT_DIR"), "/checks.rs"));
 }

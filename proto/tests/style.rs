@@ -398,16 +398,18 @@ fn a_request_that_breaks_a_rule_names_the_field() {
 }
 
 #[test]
-fn text_with_a_nul_is_refused_everywhere() {
+fn text_that_deceives_is_refused_everywhere() {
     use contract::validate::Input;
 
-    let request = contract::cart::v1::AddItemRequest {
-        cart: "carts/current".into(),
-        variant: "products/a/variants/\0".into(),
-        quantity: 1,
-        request_id: String::new(),
-    };
-    assert_eq!(request.violations().iter().next().map(|(field, _)| field), Some("variant"));
+    for text in ["products/a/variants/\0", "products/a\u{202e}/variants", "\u{200b}", "\u{301}"] {
+        let request = contract::cart::v1::AddItemRequest {
+            cart: "carts/current".into(),
+            variant: text.into(),
+            quantity: 1,
+            request_id: String::new(),
+        };
+        assert_eq!(request.violations().iter().next().map(|(field, _)| field), Some("variant"), "{text:?}");
+    }
 }
 
 #[test]

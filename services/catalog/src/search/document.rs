@@ -76,13 +76,15 @@ impl Fields {
         let mut said = vec![product.title.as_str(), &product.description];
         said.extend(product.attributes.iter().map(|attribute| attribute.value.as_str()));
         for variant in product.on_sale() {
-            said.extend([variant.title.as_str(), &variant.sku]);
+            said.push(&variant.title);
             said.extend(variant.option_values.iter().map(String::as_str));
             document.add_text(self.sku, variant.sku.to_lowercase());
+            document.add_text(self.body, &variant.sku);
         }
         for text in said.iter().skip(1) {
             document.add_text(self.body, text);
         }
+        // Signs in a SKU say nothing: almost every product would be found by a dash.
         for sign in said.iter().flat_map(|text| words::signs(text)).collect::<BTreeSet<char>>() {
             document.add_text(self.sign, sign.to_string());
         }

@@ -24,7 +24,7 @@ use crate::domain::{Category, Product};
 use crate::store::feed::Cursor;
 
 /// Grows with each change of the fields or of how text is cut: the index is then built anew.
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 
 /// An index of the products on sale. Clones share it.
 #[derive(Clone)]

@@ -62,36 +62,11 @@ impl State {
     }
 }
 
-/// What is wrong with a display name, if anything. An empty one is none, and fine.
+/// What is wrong with a display name, if anything, besides what the contract refuses in every text. An empty one is
+/// none, and fine.
 pub(crate) fn display_name_fault(name: &str) -> Option<&'static str> {
-    if name.is_empty() {
-        return None;
-    }
-    if name.chars().any(|letter| letter.is_control() || reorders(letter)) {
-        return Some("must not contain control characters");
-    }
-    match name.chars().find(|&letter| !letter.is_whitespace() && !is_invisible(letter)) {
-        None => Some("must have something to see"),
-        Some(first) if combines(first) => Some("must not begin with a combining mark"),
-        Some(_) => None,
-    }
-}
-
-/// Changes the direction or the lines of the text around it.
-fn reorders(letter: char) -> bool {
-    matches!(letter, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
-
-/// Takes no room. Within a name these join letters and emoji; alone they are nothing.
-fn is_invisible(letter: char) -> bool {
-    matches!(letter, '\u{ad}' | '\u{115f}' | '\u{1160}' | '\u{180e}' | '\u{200b}'..='\u{200d}' | '\u{2060}'..='\u{2064}'
-        | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
-}
-
-/// Changes the letter before it.
-fn combines(letter: char) -> bool {
-    matches!(letter, '\u{0300}'..='\u{036f}' | '\u{0483}'..='\u{0489}' | '\u{0591}'..='\u{05bd}' | '\u{064b}'..='\u{065f}'
-        | '\u{1ab0}'..='\u{1aff}' | '\u{1dc0}'..='\u{1dff}' | '\u{20d0}'..='\u{20ff}' | '\u{fe20}'..='\u{fe2f}')
+    let breaks = |letter: char| letter.is_control() || matches!(letter, '\u{2028}' | '\u{2029}');
+    if name.chars().any(breaks) { Some("must not contain control characters") } else { None }
 }
 
 /// Reads a language tag as BCP 47 shapes it; `en` where none is given.
@@ -144,16 +119,8 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_deceives_is_refused() {
-        for name in [
-            "Ann\0",
-            "Ann\u{202e}nimda",
-            "\u{200b}\u{200d}",
-            " \u{2060} ",
-            "\u{301}\u{301}",
-            "a\nb",
-            "\u{feff}",
-        ] {
+    fn a_name_is_one_line() {
+        for name in ["Ann\t", "a\nb", "a\u{2028}b"] {
             assert!(display_name_fault(name).is_some(), "{name:?}");
         }
     }
