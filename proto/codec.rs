@@ -2,6 +2,7 @@
 //!
 //! Checking here, and not in a handler, means that no server can forget it.
 
+use std::collections::HashMap;
 use std::marker::PhantomData;
 
 use prost::Message;
@@ -50,19 +51,27 @@ impl<U: Message + Default + Input> Decoder for CheckedDecoder<U> {
     type Error = Status;
 
     fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<U>, Status> {
-        let Some(message) = self.0.decode(buffer)? else { return Ok(None) };
+        // What the decoder says is about its own insides, and is nobody's to read.
+        let Some(message) = self.0.decode(buffer).map_err(|_| malformed())? else { return Ok(None) };
         let violations = message.violations();
         if violations.is_empty() { Ok(Some(message)) } else { Err(refusal(&violations)) }
     }
 }
 
+/// The refusal of bytes that are no message of the type.
+fn malformed() -> Status {
+    let words = "the message is not the protobuf that the method takes";
+    let details = ErrorDetails::with_error_info("MALFORMED_MESSAGE", "cartwright", nothing());
+    Status::with_error_details(tonic::Code::Internal, words, details)
+}
+
+fn nothing() -> HashMap<String, String> {
+    HashMap::new()
+}
+
 /// The refusal that names each field at fault.
 pub fn refusal(violations: &Violations) -> Status {
-    let mut details = ErrorDetails::with_error_info(
-        "INVALID_FIELD",
-        "cartwright",
-        std::iter::empty::<(String, String)>().collect::<std::collections::HashMap<_, _>>(),
-    );
+    let mut details = ErrorDetails::with_error_info("INVALID_FIELD", "cartwright", nothing());
     let mut names = Vec::new();
     for (field, description) in violations.iter() {
         details.add_bad_request_violation(field, description);

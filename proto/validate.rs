@@ -13,8 +13,10 @@ const CARD: &str = "must not hold a card number";
 impl Violations {
     /// Notes that a field, below `path`, breaks a rule.
     pub fn add(&mut self, path: &str, field: &str, description: &str) {
-        if self.0.len() < VIOLATIONS_MAX {
-            let place = self.inside(path, field);
+        let place = self.inside(path, field);
+        // What is missing has nothing else wrong with it.
+        let missing = self.0.iter().any(|(known, words)| *known == place && words == "is required");
+        if !missing && self.0.len() < VIOLATIONS_MAX {
             self.0.push((place, description.into()));
         }
     }
@@ -126,6 +128,7 @@ mod tests {
     use super::checks::violations_of;
     use super::{CARD, Input};
     use crate::catalog::v1::{Product, UpdateProductRequest};
+    use crate::order::v1::PlaceOrderRequest;
 
     fn fields(title: &str, paths: &[&str]) -> Vec<String> {
         let request = UpdateProductRequest {
@@ -135,6 +138,17 @@ mod tests {
             ..UpdateProductRequest::default()
         };
         request.violations().iter().map(|(field, _)| field.to_owned()).collect()
+    }
+
+    #[test]
+    fn what_is_missing_is_said_once() {
+        let violations = PlaceOrderRequest::default().violations();
+        let mut fields: Vec<&str> = violations.iter().map(|(field, _)| field).collect();
+        assert!(violations.iter().any(|found| found == ("request_id", "is required")), "{violations:?}");
+        fields.sort_unstable();
+        let named = fields.len();
+        fields.dedup();
+        assert_eq!(fields.len(), named, "{violations:?}");
     }
 
     #[test]
