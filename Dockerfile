@@ -22,10 +22,16 @@ FROM build AS collected
 COPY --from=storefront /src/storefront/dist /built
 ARG DEPLOYABLE
 RUN case "$DEPLOYABLE" in gateway|cartwright) cp -a /built/. /storefront/ ;; esac
+# On its own machine the one process listens for itself alone; in a container that would be for nobody.
+RUN case "$DEPLOYABLE" in \
+      cartwright) printf "listen = '0.0.0.0:8080'\nmetrics_listen = '0.0.0.0:9100'\n" ;; \
+    esac > /settings.toml
 
 FROM debian:bookworm-slim
 COPY --from=collected /deployable /usr/local/bin/deployable
 COPY --from=collected /storefront /usr/share/cartwright/storefront
-ENV STOREFRONT_DIR=/usr/share/cartwright/storefront DATA_DIR=/var/lib/cartwright
+COPY --from=collected /settings.toml /etc/cartwright/settings.toml
+ENV STOREFRONT_DIR=/usr/share/cartwright/storefront DATA_DIR=/var/lib/cartwright \
+    CARTWRIGHT_CONFIG=/etc/cartwright/settings.toml
 USER 65532:65532
 ENTRYPOINT ["/usr/local/bin/deployable"]

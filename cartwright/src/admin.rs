@@ -38,7 +38,7 @@ impl Admin {
         let db = host::open::<identity::Migrator>("identity", &create.settings).await?;
         let admin = identity::create_admin(&db, &create.email, Some(create.password.expose())).await?;
         db.close().await?;
-        println!("{} may now sign in as administrator.", admin.email);
+        say!("{} may now sign in as administrator.", admin.email);
         Ok(())
     }
 }

@@ -56,7 +56,7 @@ impl Audit {
         let operator = Operator::new(&self.settings)?;
         let report = check(&operator, Duration::from_secs(self.settle_seconds)).await?;
         if self.json {
-            println!("{}", serde_json::to_string_pretty(&report)?);
+            say!("{}", serde_json::to_string_pretty(&report)?);
         } else {
             report.print();
         }
@@ -100,16 +100,16 @@ impl Report {
     pub(crate) fn print(&self) {
         for finding in &self.findings {
             let mark = if finding.offenders.is_empty() { "holds " } else { "BROKEN" };
-            println!("{mark}  {:<12}  {}  ({} checked)", finding.scope, finding.invariant, finding.checked);
+            say!("{mark}  {:<12}  {}  ({} checked)", finding.scope, finding.invariant, finding.checked);
             for offender in &finding.offenders {
-                println!("          {offender}");
+                say!("          {offender}");
             }
         }
         let broken = self.findings.iter().filter(|finding| !finding.offenders.is_empty()).count();
         if self.clean {
-            println!("The books balance: {} invariants hold.", self.findings.len());
+            say!("The books balance: {} invariants hold.", self.findings.len());
         } else {
-            println!("The books do not balance: {broken} of {} invariants are broken.", self.findings.len());
+            say!("The books do not balance: {broken} of {} invariants are broken.", self.findings.len());
         }
     }
 }

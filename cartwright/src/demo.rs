@@ -42,13 +42,13 @@ impl Demo {
         if let Some(running) = Addresses::read(&self.settings.data_dir)
             && Customer::connect(&running.edge).await.is_ok()
         {
-            println!("A shop is running at {}: the story happens there.", running.edge);
+            say!("A shop is running at {}: the story happens there.", running.edge);
             return tell(&self.settings, &running.edge).await;
         }
         let folder = Folder::make()?;
         self.settings.data_dir.clone_from(&folder.0);
         self.settings.keys_dir = None;
-        println!("No shop is running: starting one for the length of this story.");
+        say!("No shop is running: starting one for the length of this story.");
         let shop = Temporary::start(&self.settings).await?;
         let edge = Addresses::read(&folder.0).context("the shop has not said where it listens")?.edge;
         let code = tell(&self.settings, &edge).await;
@@ -82,7 +82,7 @@ struct Teller(u32);
 impl Teller {
     fn say(&mut self, words: impl std::fmt::Display) {
         self.0 += 1;
-        println!("{:>3}. {words}", self.0);
+        say!("{:>3}. {words}", self.0);
     }
 }
 
@@ -102,7 +102,7 @@ async fn tell(settings: &Settings, edge: &str) -> anyhow::Result<ExitCode> {
     let subjects = inbox(&customer, &email, 3).await?;
     teller.say(format!("Meanwhile these mails reached {email}: {}.", subjects.join("; ")));
 
-    println!("\nThe audit, over every service:");
+    say!("\nThe audit, over every service:");
     let report = audit::check(&operator, PATIENCE).await?;
     report.print();
     Ok(if report.clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -253,7 +253,7 @@ async fn deliver(
         let mut last = None;
         while let Some(seen) = states.message().await? {
             if last != Some(seen.state()) {
-                println!("       her page shows: {:?}, payment {:?}", seen.state(), seen.payment_state());
+                say!("       her page shows: {:?}, payment {:?}", seen.state(), seen.payment_state());
                 last = Some(seen.state());
             }
             if seen.state() == order::State::Delivered {

@@ -56,7 +56,7 @@ impl Import {
         let outcome = load::load(&operator, &plan).await?;
         let summary = summary::read_back(&operator, &plan, outcome).await?;
         if import.json {
-            println!("{}", serde_json::to_string_pretty(&summary)?);
+            say!("{}", serde_json::to_string_pretty(&summary)?);
         } else {
             summary.print();
         }

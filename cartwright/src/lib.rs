@@ -3,11 +3,17 @@
 //! `serve` starts the shop; `demo` tells one purchase step by step; `import` takes over orders from elsewhere; `audit`
 //! checks that the books balance; `admin` and `keys` make what an installation begins with.
 
+#![warn(clippy::print_stdout, clippy::print_stderr)] // they panic where nobody reads: see say
+
+#[macro_use]
+mod say;
+
 mod addresses;
 mod admin;
 mod audit;
 mod customer;
 mod demo;
+mod help;
 mod import;
 mod operator;
 mod sample;
@@ -17,7 +23,7 @@ use std::process::ExitCode;
 
 use chassis::config::{self, Settings};
 use chassis::{host, telemetry};
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 /// Runs a shop and looks after it.
 ///
@@ -59,7 +65,8 @@ enum Command {
 
 /// Reads the command line and carries it out.
 pub fn main() -> ExitCode {
-    let cli: Cli = config::parse();
+    let cli: Cli = config::parse_command(help::shown(Cli::command()), std::env::args_os())
+        .unwrap_or_else(|error| error.exit());
     host::install_crypto();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -101,7 +108,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Keys { folder } => {
             chassis::auth::keys::generate(&folder, &host::signers())?;
-            println!("The keys are in {}. Give each process its own .key and every .pub.", folder.display());
+            say!("The keys are in {}. Give each process its own .key and every .pub.", folder.display());
             Ok(ExitCode::SUCCESS)
         }
     }
@@ -118,6 +125,6 @@ fn quiet(settings: &Settings) -> anyhow::Result<()> {
 }
 
 fn fail(error: &anyhow::Error) -> ExitCode {
-    eprintln!("cartwright: {error:#}");
+    say::complain(error);
     ExitCode::FAILURE
 }

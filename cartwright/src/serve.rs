@@ -1,7 +1,6 @@
 //! `cartwright serve`: ten services and the edge in one process.
-use std::fs::File;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -9,16 +8,21 @@ use chassis::config::{NOUNS, Settings, default_port};
 use chassis::{Host, Process, host, task};
 use clap::Args;
 use futures::FutureExt;
-use futures::future::BoxFuture;
+use tokio_util::sync::CancellationToken;
 
 use crate::addresses::{self, Addresses};
 use crate::sample;
 
+mod services;
+
+use services::{Services, Serving};
+
 /// Starts every service and the edge in this process.
 #[derive(Args, Clone)]
 pub(crate) struct Serve {
-    /// Where the edge listens: grpc-web, gRPC and the storefront.
-    #[arg(long, env = "LISTEN", default_value = "0.0.0.0:8080")]
+    /// Where the edge listens: grpc-web, gRPC and the storefront. To be reached from other machines, say 0.0.0.0:8080; set
+    /// `SMTP_URL` before, for without it anybody may read the shop's mail.
+    #[arg(long, env = "LISTEN", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
     /// Where /metrics, /livez, /readyz and /health are.
     #[arg(long, env = "METRICS_LISTEN", default_value = "127.0.0.1:9100")]
@@ -65,8 +69,6 @@ struct Own {
     analytics: analytics::Config,
 }
 
-type Service = BoxFuture<'static, Result<(), chassis::Error>>;
-
 /// Whom the first administrator signs in as. The password is made up.
 const FIRST_ADMIN: &str = "admin@cartwright.example";
 /// How long a shop may take to get ready before something is wrong.
@@ -76,27 +78,31 @@ impl Serve {
     /// Serves until SIGTERM or Ctrl-C, or until a service fails.
     pub(crate) async fn run(self) -> anyhow::Result<()> {
         let started = Instant::now();
-        let Running { process, addresses, mut services, folder } = self.start().await?;
-        let shutdown = process.shutdown.clone();
-        task::spawn("signals", host::cancel_on_signal(shutdown.clone()));
-        tokio::select! {
-            ended = &mut services => ended?,
-            ready = ready(&process) => {
-                ready?;
-                self.welcome(&addresses, started.elapsed()).await?;
-                services.await?;
-            }
-        }
-        shutdown.cancel();
-        task::drain(Duration::from_secs(5)).await;
+        let asked = CancellationToken::new();
+        host::stop_on_signal(asked.clone());
+        let Running { process, addresses, mut services } = tokio::select! {
+            running = self.start() => running?,
+            () = asked.cancelled() => return Ok(()),
+        };
+        let opening = async {
+            ready(&process).await?;
+            self.welcome(&addresses, started.elapsed()).await?;
+            std::future::pending().await
+        };
+        let served = tokio::select! {
+            () = asked.cancelled() => Ok(()),
+            failed = services.failed() => failed,
+            failed = opening => failed,
+        };
+        let stopped = services.stop().await;
+        process.shutdown.cancel();
+        task::drain(Duration::from_secs(2)).await;
         Addresses::remove(&self.settings.data_dir);
-        drop(folder);
-        Ok(())
+        served.and(stopped)
     }
 
     /// Opens every listener, then starts every service.
     async fn start(&self) -> anyhow::Result<Running> {
-        let folder = claim(&self.settings.data_dir)?;
         let process = Process::new(&self.settings).await?;
         let mut hosts = Vec::new();
         for noun in NOUNS {
@@ -116,35 +122,20 @@ impl Serve {
         };
         addresses.write(&self.settings.data_dir)?;
 
-        let mut services: Vec<Service> = hosts.into_iter().map(|host| self.own.serve(host)).collect();
+        let mut services = Services::new(Duration::from_secs(self.settings.drain_seconds));
+        for host in hosts {
+            services.start(host, |host| self.own.serve(host));
+        }
         let mut edge_config = self.edge.clone();
         edge_config.storefront_dir = edge_config.storefront_dir.or_else(storefront_beside);
-        services.push(gateway::serve(edge, edge_config).boxed());
-        let shutdown = process.shutdown.clone();
-        let all = services.into_iter().map(move |service| {
-            let shutdown = shutdown.clone();
-            // One that fails takes the others down in good order: a shop without orders is no shop.
-            task::spawn("service", async move {
-                let ended = service.await;
-                shutdown.cancel();
-                ended
-            })
-        });
-        let services = futures::future::join_all(all.collect::<Vec<_>>())
-            .map(|ended| {
-                for service in ended {
-                    service??;
-                }
-                anyhow::Ok(())
-            })
-            .boxed();
+        services.start(edge, |edge| gateway::serve(edge, edge_config).boxed());
         process.serve_probes(&probes)?;
-        Ok(Running { process, addresses, services, folder })
+        Ok(Running { process, addresses, services })
     }
 }
 
 impl Own {
-    fn serve(&self, host: Host) -> Service {
+    fn serve(&self, host: Host) -> Serving {
         let own = self.clone();
         match host.noun {
             "identity" => identity::serve(host, own.identity).boxed(),
@@ -168,21 +159,7 @@ impl Own {
 struct Running {
     process: Process,
     addresses: Addresses,
-    services: BoxFuture<'static, anyhow::Result<()>>,
-    /// Held for as long as the shop runs.
-    folder: File,
-}
-
-/// Makes the data folder this process's own: two shops on the same files would undo each other's work. The system gives
-/// the lock back when the process ends, however it ends.
-fn claim(data_dir: &Path) -> anyhow::Result<File> {
-    std::fs::create_dir_all(data_dir).with_context(|| format!("making {}", data_dir.display()))?;
-    let path = data_dir.join("lock");
-    let lock = File::create(&path).with_context(|| format!("opening {}", path.display()))?;
-    lock.try_lock().with_context(|| {
-        format!("another shop runs on {}: stop it first, or name another --data-dir", data_dir.display())
-    })?;
-    Ok(lock)
+    services: Services,
 }
 
 async fn ready(process: &Process) -> anyhow::Result<()> {
@@ -200,19 +177,25 @@ async fn ready(process: &Process) -> anyhow::Result<()> {
 impl Serve {
     /// Says where to look, and gives an empty shop its first administrator and products.
     async fn welcome(&self, addresses: &Addresses, took: Duration) -> anyhow::Result<()> {
-        println!("Cartwright is ready after {} ms.", took.as_millis());
-        println!("  shop, grpc-web and gRPC  {}", addresses.edge);
-        println!("  metrics and health       {}/metrics  {}/health", addresses.probes, addresses.probes);
+        say!("Cartwright is ready after {} ms.", took.as_millis());
+        say!("  shop, grpc-web and gRPC  {}", addresses.edge);
+        if self.edge.storefront_dir.clone().or_else(storefront_beside).is_none() {
+            say!(
+                "                           (no pages: the storefront is not built; `just storefront` does it)"
+            );
+        }
+        say!("  metrics and health       {}/metrics  {}/health", addresses.probes, addresses.probes);
         for (noun, address) in &addresses.services {
-            println!("  {noun:<24} {address}");
+            say!("  {noun:<24} {address}");
         }
         let db = host::open::<identity::Migrator>("identity", &self.settings).await?;
         if let Some(admin) =
             identity::create_first_admin(&db, FIRST_ADMIN).await.context("making the first administrator")?
         {
-            println!(
+            say!(
                 "  administrator            {} with password {}  (shown this once)",
-                admin.email, admin.password
+                admin.email,
+                admin.password
             );
         }
         db.close().await?;
@@ -224,12 +207,7 @@ impl Serve {
 }
 
 /// Starts a shop for the length of another command. It keeps nothing beyond the folder it is given.
-pub(crate) struct Temporary {
-    shutdown: tokio_util::sync::CancellationToken,
-    ended: tokio::task::JoinHandle<anyhow::Result<()>>,
-    /// Held for as long as the shop runs.
-    folder: File,
-}
+pub(crate) struct Temporary(Running);
 
 impl Temporary {
     /// Starts it on ports that the system chooses, and waits until it is ready.
@@ -247,19 +225,19 @@ impl Temporary {
         serve.metrics_listen = any;
         serve.services_any_port = true;
         serve.settings = settings.clone();
-        let running = serve.start().await?;
-        let shutdown = running.process.shutdown.clone();
-        let ended = task::spawn("shop", running.services);
-        ready(&running.process).await?;
-        Ok(Temporary { shutdown, ended, folder: running.folder })
+        let mut running = serve.start().await?;
+        tokio::select! {
+            ready = ready(&running.process) => ready?,
+            failed = running.services.failed() => failed?,
+        }
+        Ok(Temporary(running))
     }
 
     /// Stops it in good order.
     pub(crate) async fn stop(self) -> anyhow::Result<()> {
-        self.shutdown.cancel();
-        self.ended.await??;
-        task::drain(Duration::from_secs(5)).await;
-        drop(self.folder);
+        self.0.services.stop().await?;
+        self.0.process.shutdown.cancel();
+        task::drain(Duration::from_secs(2)).await;
         Ok(())
     }
 }

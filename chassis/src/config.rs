@@ -67,11 +67,13 @@ pub struct Settings {
     /// Where traces are sent, by OTLP over gRPC. Without it none are.
     #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT")]
     pub otlp_endpoint: Option<String>,
-    /// The folder of the keys with which services recognise each other: <noun>.key for this one, <noun>.pub for all.
+    /// The folder of the keys with which services recognise each other: <noun>.key for this one, <noun>.pub for all. A
+    /// service alone must be given one; all services in one process make theirs in the data folder, below `keys`.
     #[arg(long, env = "KEYS_DIR")]
     pub keys_dir: Option<PathBuf>,
-    /// Whether the server describes itself to tools such as grpcurl. On when all services share one process.
-    #[arg(long, env = "REFLECTION")]
+    /// Whether the server describes itself to tools such as grpcurl. By default it does where all services share one
+    /// process, and a service alone does not.
+    #[arg(long, env = "REFLECTION", value_name = "true|false")]
     pub reflection: Option<bool>,
     /// What to log: a level, or levels by module such as info,chassis=debug.
     #[arg(long, env = "LOG", default_value = "info")]
@@ -161,8 +163,8 @@ pub fn parse_from<C: Parser>(args: impl IntoIterator<Item = std::ffi::OsString>)
     parse_command(C::command(), args)
 }
 
-/// `parse_from` with the command already made, for programs that name themselves.
-pub(crate) fn parse_command<C: Parser>(
+/// `parse_from` with the command already made, for programs that name themselves or show less of it.
+pub fn parse_command<C: Parser>(
     command: clap::Command,
     args: impl IntoIterator<Item = std::ffi::OsString>,
 ) -> Result<C, clap::Error> {

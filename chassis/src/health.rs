@@ -1,12 +1,13 @@
 //! Whether each service can do its work: asked of its dependencies every second, told over gRPC and HTTP.
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use futures::{FutureExt, future::BoxFuture};
 use serde::Serialize;
+use tokio::{sync::Notify, time::Instant};
 use tokio_util::sync::CancellationToken;
 use tonic_health::{ServingStatus, server::HealthReporter};
 
@@ -19,9 +20,15 @@ const EVERY: Duration = Duration::from_secs(1);
 /// How long a dependency may take to answer before it counts as down.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// How long a dependency that was not there yet may take before its absence is worth a warning.
+const STARTING: Duration = Duration::from_secs(5);
+
 /// The health of every service in the process. Clones share it.
 #[derive(Clone, Debug, Default)]
-pub struct Board(Arc<Mutex<BTreeMap<&'static str, Service>>>);
+pub struct Board {
+    services: Arc<Mutex<BTreeMap<&'static str, Service>>>,
+    changed: Arc<Notify>,
+}
 
 /// The health of one service.
 #[derive(Clone, Debug, Default, Serialize, PartialEq, Eq)]
@@ -40,7 +47,7 @@ impl Board {
 
     /// What is known now.
     pub fn services(&self) -> BTreeMap<&'static str, Service> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.services.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Whether every service in the process is serving.
@@ -49,8 +56,13 @@ impl Board {
         !services.is_empty() && services.values().all(|service| service.serving)
     }
 
+    /// Has every dependency asked now, rather than within a second: one of them may have come up.
+    pub fn recheck(&self) {
+        self.changed.notify_waiters();
+    }
+
     fn set(&self, noun: &'static str, service: Service) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(noun, service);
+        self.services.lock().unwrap_or_else(PoisonError::into_inner).insert(noun, service);
     }
 }
 
@@ -72,7 +84,12 @@ pub async fn watch(
     shutdown: CancellationToken,
 ) {
     let mut known = Service::default();
+    let mut reported = Reported { noun, since: Instant::now(), missing: BTreeSet::new() };
     loop {
+        // Listening starts before asking, so that a change in between is not missed.
+        let changed = board.changed.notified();
+        let mut changed = std::pin::pin!(changed);
+        changed.as_mut().enable();
         let asked = dependencies.iter().map(|dependency| async {
             let up = tokio::time::timeout(PATIENCE, (dependency.check)())
                 .map(|answer| answer.unwrap_or(false))
@@ -82,14 +99,15 @@ pub async fn watch(
         let answers: BTreeMap<_, _> = futures::future::join_all(asked).await.into_iter().collect();
         let serving = answers.values().all(|up| *up) && !shutdown.is_cancelled();
         let now = Service { serving, dependencies: answers };
+        reported.tell(&known, &now);
         if now != known {
-            log_change(noun, &known, &now);
             tell(&reporter, &grpc_services, now.serving).await;
             board.set(noun, now.clone());
             known = now;
         }
         tokio::select! {
             () = tokio::time::sleep(EVERY) => {}
+            () = changed => {}
             () = shutdown.cancelled() => break,
         }
     }
@@ -105,16 +123,24 @@ async fn tell(reporter: &HealthReporter, grpc_services: &[&'static str], serving
     }
 }
 
-fn log_change(noun: &'static str, before: &Service, now: &Service) {
-    for (name, up) in &now.dependencies {
-        match (before.dependencies.get(name), up) {
-            (Some(false), true) => {
-                tracing::info!(service = noun, dependency = name, "the dependency is back")
+/// What the log knows of a service's dependencies.
+struct Reported {
+    noun: &'static str,
+    since: Instant,
+    missing: BTreeSet<&'static str>,
+}
+
+impl Reported {
+    /// Warns once of a dependency that is lost, or was not there in the time a start takes, and says when it is back.
+    fn tell(&mut self, before: &Service, now: &Service) {
+        let started = self.since.elapsed() >= STARTING;
+        for (name, up) in &now.dependencies {
+            let was_up = before.dependencies.get(name) == Some(&true);
+            if *up && self.missing.remove(name) {
+                tracing::info!(service = self.noun, dependency = name, "the dependency is back");
+            } else if !up && (was_up || started) && self.missing.insert(name) {
+                tracing::warn!(service = self.noun, dependency = name, "the dependency does not answer");
             }
-            (Some(true) | None, false) => {
-                tracing::warn!(service = noun, dependency = name, "the dependency does not answer")
-            }
-            _ => {}
         }
     }
 }

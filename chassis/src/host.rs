@@ -1,6 +1,7 @@
 //! What a service finds when it starts: its sockets, keys, bus, peers and database, alone or with others in one process.
 use std::{
     collections::HashMap,
+    fs::File,
     net::{Ipv4Addr, SocketAddr, TcpListener},
     sync::{Arc, Mutex, PoisonError},
 };
@@ -15,15 +16,18 @@ use crate::{
     client,
     config::{self, Listen, NOUNS, Settings},
     db::Db,
-    health, task,
+    health, saga, task,
 };
 
 mod access;
 mod database;
+mod folder;
 mod main;
+mod signals;
 
 pub use database::open;
-pub use main::{Stateless, cancel_on_signal, install_crypto, main};
+pub use main::{Stateless, install_crypto, main};
+pub use signals::stop_on_signal;
 
 /// What signs for the operator's own tools, such as the audit.
 pub const OPERATOR: &str = "operator";
@@ -46,7 +50,7 @@ pub struct Host {
     pub keys: Keyring,
     /// What identity says about people and roles.
     pub access: AccessPolicies,
-    /// Cancelled when the process should stop.
+    /// Cancelled when this service should stop.
     pub shutdown: CancellationToken,
     /// Where probes read whether it is healthy.
     pub health: health::Board,
@@ -59,6 +63,8 @@ pub struct Host {
     peers: Peers,
     follows_identity: bool,
     channels: Channels,
+    /// Whether no other process can have this one's SQLite files open.
+    owns_folder: bool,
 }
 
 /// Where the services of this process listen.
@@ -131,7 +137,12 @@ impl Host {
 
     /// Opens the service's database, made when missing and, unless settings forbid, brought up to date.
     pub async fn db<M: MigratorTrait>(&self) -> Result<Db, Error> {
-        database::open::<M>(self.noun, &self.settings).await
+        let db = database::open::<M>(self.noun, &self.settings).await?;
+        if self.owns_folder && db.backend() == sea_orm::DatabaseBackend::Sqlite {
+            // Whoever held a lease in it has died: what they left is taken up now rather than when the lease runs out.
+            saga::abandon_all(&db).await?;
+        }
+        Ok(db)
     }
 
     /// The service's own socket, ready for the runtime. It is handed out once.
@@ -172,15 +183,19 @@ pub struct Process {
     access: AccessPolicies,
     peers: Peers,
     follows_identity: bool,
-    /// Cancel it to stop every service.
+    /// Keeps other processes out of the data folder; the system gives it back when the process ends, however it ends.
+    folder: Option<File>,
+    /// Cancel it to stop every service at once; each host has a token of its own to stop it alone.
     pub shutdown: CancellationToken,
     /// The health of all of them.
     pub health: health::Board,
 }
 
 impl Process {
-    /// The surroundings of all ten services and the gateway. Their keys are kept in the data folder.
+    /// The surroundings of all ten services and the gateway. Their keys are kept in the data folder, which no other
+    /// process may use meanwhile: two shops on the same files would undo each other's work.
     pub async fn new(settings: &Settings) -> Result<Self, Error> {
+        let lock = folder::claim(&settings.data_dir)?;
         let folder = settings.keys_dir.clone().unwrap_or_else(|| settings.data_dir.join("keys"));
         keys::generate(&folder, &signers())?;
         let keys = signers()
@@ -190,6 +205,7 @@ impl Process {
         Ok(Self {
             bus: bus(settings, || Bus::Local(LocalBus::expecting(NOUNS))),
             keys,
+            folder: Some(lock),
             ..Self::bare(settings)
         })
     }
@@ -202,6 +218,7 @@ impl Process {
             access: AccessPolicies::default(),
             peers: Peers::default(),
             follows_identity: true,
+            folder: None,
             shutdown: CancellationToken::new(),
             health: health::Board::default(),
         }
@@ -235,7 +252,7 @@ impl Process {
             bus: self.bus.clone(),
             keys,
             access: self.access.clone(),
-            shutdown: self.shutdown.clone(),
+            shutdown: self.shutdown.child_token(),
             health: self.health.clone(),
             embedded: true,
             address,
@@ -244,6 +261,7 @@ impl Process {
             peers: self.peers.clone(),
             follows_identity: self.follows_identity && noun != "identity",
             channels: Channels::default(),
+            owns_folder: self.folder.is_some(),
         })
     }
 

@@ -17,6 +17,7 @@ use tower::Service;
 use uuid::Uuid;
 
 pub use books::{Books, Fact, Finding};
+pub(crate) use events::watch;
 
 use crate::consumer::Consumer;
 use crate::db::Db;

@@ -17,6 +17,7 @@ use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 pub use failure::{Failure, Refusal};
+pub(crate) use log::abandon_all;
 pub use log::{Direction, State, StepOutcome, Ticket, finish};
 pub use operator::{Filter, Intervention, StepView, View, compensate, get, list, retry, skip};
 pub use runner::{Runner, Settings, Started};

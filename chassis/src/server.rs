@@ -14,7 +14,7 @@ use crate::{
     db::Db,
     health,
     host::Host,
-    operations::{Books, Operations},
+    operations::{self, Books, Operations},
     outbox::Relay,
     task, telemetry,
 };
@@ -27,6 +27,7 @@ mod framing;
 mod limit;
 mod listen;
 mod observe;
+mod offered;
 
 use around::Wrap;
 
@@ -159,6 +160,7 @@ impl Server {
         let (noun, bus, consumer) = (self.host.noun, self.host.bus.clone(), self.consumer.take());
         if let Some(db) = &self.db {
             started.push(task::spawn("relay", Relay::new(db, noun, bus.clone()).run(stop.clone())));
+            started.push(task::spawn("gauges", operations::watch(db.clone(), noun, stop.clone())));
         }
         let serve_bus = {
             let (bus, stop) = (bus.clone(), stop.clone());
@@ -204,6 +206,8 @@ impl Server {
             };
             self.routes.add_service(describe().build_v1().map_err(|error| Error::Other(error.into()))?);
             self.routes.add_service(describe().build_v1alpha().map_err(|error| Error::Other(error.into()))?);
+            self.names
+                .extend(["grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"]);
         }
         let drain = Duration::from_secs(host.settings.drain_seconds);
         let listener = host.listener()?;
@@ -212,6 +216,7 @@ impl Server {
             task::spawn("probes", health::serve(probes, host.health.clone(), shutdown.clone()));
         }
         tracing::info!(service = host.noun, %address, "serving");
+        self.names.push("grpc.health.v1.Health");
         let verifier = Verifier::new(host.keys.clone(), host.access.clone());
         let layers = tower::ServiceBuilder::new()
             .layer(Wrap(observe::Observe { shutdown: shutdown.clone() }))
@@ -219,6 +224,7 @@ impl Server {
             .layer(Wrap(deadline::Deadline))
             .layer(Wrap(detached::Detached))
             .layer(Wrap(limit::Limit::new(host.settings.in_flight_max)))
+            .layer(Wrap(offered::Offered::new(self.names)))
             .layer(Wrap(Auth(verifier)))
             .layer(Wrap(framing::Framing));
         let service = layers.service(self.routes.routes().prepare());

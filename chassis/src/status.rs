@@ -55,6 +55,11 @@ pub fn exhausted(reason: &str, message: &str, retry_after: Duration) -> Status {
     try_later(Code::ResourceExhausted, reason, message, retry_after)
 }
 
+/// Refuses a call of a method that is not there.
+pub fn unknown_method() -> Status {
+    plain(Code::Unimplemented, "METHOD_UNKNOWN", DOMAIN, "there is no such method here", &[])
+}
+
 /// Refuses a request for its size. Unlike other exhaustion it does not pass with time, so nothing says when to try
 /// again.
 pub fn too_large(bytes_max: usize) -> Status {

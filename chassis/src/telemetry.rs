@@ -17,6 +17,8 @@ use crate::{
     config::{LogFormat, Settings},
 };
 
+mod help;
+
 /// The header, and the message property, that carries the trace (W3C Trace Context).
 pub const TRACEPARENT: &str = "traceparent";
 
@@ -100,6 +102,7 @@ static METRICS: LazyLock<PrometheusHandle> = LazyLock::new(|| {
     if metrics::set_global_recorder(recorder).is_err() {
         tracing::warn!("another metrics recorder is installed; /metrics will be empty");
     }
+    help::describe();
     handle
 });
 

@@ -156,6 +156,14 @@ impl Person {
         Ok(customer)
     }
 
+    /// The same person at another address of the same shop.
+    pub async fn at(&self, edge: &str) -> anyhow::Result<Self> {
+        let mut moved = Person::anyone(edge, Transport::Grpc).await?;
+        moved.email = self.email.clone();
+        moved.become_known(self.subject.clone(), &self.access_token)?;
+        Ok(moved)
+    }
+
     /// The administrator.
     pub async fn admin(edge: &str) -> anyhow::Result<Self> {
         let mut admin = Person::anyone(edge, Transport::Grpc).await?;

@@ -185,6 +185,18 @@ impl Installation {
         let arguments: Vec<String> = arguments.map(String::from).to_vec();
         let program = Program::start("cartwright", &arguments, &self.environment, self.folder.path())?;
         self.programs.insert("cartwright", program);
+        self.find_together().await
+    }
+
+    /// Starts the one process again after it was stopped or killed. It listens elsewhere then.
+    pub async fn restart_together(&mut self) -> anyhow::Result<()> {
+        // A killed one could not take its addresses with it.
+        let _ = std::fs::remove_file(self.folder.path().join("data/addresses.json"));
+        self.program("order")?.start_again()?;
+        self.find_together().await
+    }
+
+    async fn find_together(&mut self) -> anyhow::Result<()> {
         let addresses = self.folder.path().join("data/addresses.json");
         let until = Instant::now() + READY_WITHIN;
         let addresses: serde_json::Value = loop {

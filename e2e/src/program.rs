@@ -2,7 +2,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 
 use anyhow::{Context, ensure};
 use tokio::process::{Child, Command};
@@ -57,12 +57,23 @@ impl Program {
 
     /// Asks it to stop, as a rollout does, and waits until it has.
     pub async fn stop(&mut self) -> anyhow::Result<()> {
-        let Some(pid) = self.child.id() else { return Ok(()) };
-        let asked = Command::new("kill").arg("-TERM").arg(pid.to_string()).status().await?;
-        ensure!(asked.success(), "{} could not be asked to stop", self.name);
-        let ended = self.child.wait().await?;
+        self.signal("TERM").await?;
+        let ended = self.ended().await?;
         ensure!(ended.success(), "{} ended with {ended}; see {}", self.name, self.tail());
         Ok(())
+    }
+
+    /// Sends it a signal, such as `TERM`.
+    pub async fn signal(&self, name: &str) -> anyhow::Result<()> {
+        let Some(pid) = self.child.id() else { return Ok(()) };
+        let sent = Command::new("kill").arg(format!("-{name}")).arg(pid.to_string()).status().await?;
+        ensure!(sent.success(), "{} could not be sent {name}", self.name);
+        Ok(())
+    }
+
+    /// Waits until it has ended, and says how.
+    pub async fn ended(&mut self) -> anyhow::Result<ExitStatus> {
+        Ok(self.child.wait().await?)
     }
 
     /// Starts it again as it was.

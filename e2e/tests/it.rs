@@ -16,5 +16,7 @@ mod layers;
 mod probing;
 #[path = "it/race.rs"]
 mod race;
+#[path = "it/stopping.rs"]
+mod stopping;
 #[path = "it/story.rs"]
 mod story;

@@ -7,7 +7,8 @@ use clap::Args;
 #[derive(Args, Clone, Debug)]
 #[group(skip)] // all of them are flattened into one command
 pub struct Config {
-    /// The folder of the storefront's built files. Without it the edge serves no pages.
+    /// The folder of the storefront's built files. Without it the edge serves no pages; all services in one process look
+    /// for it in storefront/dist.
     #[arg(long, env = "STOREFRONT_DIR")]
     pub storefront_dir: Option<PathBuf>,
     /// An origin whose pages may call the edge from a browser, such as `https://shop.example`; several separated by

@@ -31,6 +31,9 @@ impl Files {
             let page = ServeFile::new(folder.join("index.html")).precompressed_gzip();
             Folder { pages: files.clone().fallback(page), assets: files }
         };
+        if let Some(folder) = folder.filter(|folder| !folder.join("index.html").is_file()) {
+            tracing::warn!(folder = %folder.display(), "STOREFRONT_DIR has no index.html: pages are not found until it does");
+        }
         Files(folder.map(of))
     }
 

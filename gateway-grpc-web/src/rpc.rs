@@ -9,8 +9,8 @@ use chassis::policy::{self, Access, MethodPolicy};
 use chassis::{Error, Host, config, deadline, status};
 use http::{HeaderMap, HeaderName, Request, Response, header};
 use tokio_util::sync::CancellationToken;
+use tonic::Status;
 use tonic::body::Body;
-use tonic::{Code, Status};
 use tower::ServiceExt;
 
 use crate::relay::{self, Relayed};
@@ -52,7 +52,7 @@ impl Upstreams {
 
     /// The channel to one service.
     pub(crate) fn channel(&self, noun: &str) -> Result<Channel, Status> {
-        self.channels.get(noun).cloned().ok_or_else(unknown)
+        self.channels.get(noun).cloned().ok_or_else(status::unknown_method)
     }
 
     /// Carries a gRPC call out, or says why not.
@@ -64,7 +64,7 @@ impl Upstreams {
     }
 
     async fn forward(&self, mut request: Request<Body>) -> Result<Response<Body>, Status> {
-        let policy = policy::of(request.uri().path()).ok_or_else(unknown)?;
+        let policy = policy::of(request.uri().path()).ok_or_else(status::unknown_method)?;
         let within = time(policy, request.headers())?;
         // A token between services opens nothing here, whoever signed it.
         let caller = self.verifier.caller(request.headers())?;
@@ -112,14 +112,4 @@ fn noun<'a>(policy: &'a MethodPolicy, headers: &'a HeaderMap) -> Result<&'a str,
 /// channel says.
 fn keep_only_the_call(headers: &mut HeaderMap) {
     *headers = KEPT.into_iter().filter_map(|name| headers.remove(&name).map(|value| (name, value))).collect();
-}
-
-fn unknown() -> Status {
-    status::plain(
-        Code::Unimplemented,
-        "METHOD_UNKNOWN",
-        status::DOMAIN,
-        "the contract has no such method",
-        &[],
-    )
 }

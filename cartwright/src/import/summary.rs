@@ -109,32 +109,48 @@ impl TryFrom<SalesRow> for Sales {
 impl Summary {
     /// Prints it as tables.
     pub(crate) fn print(&self) {
-        println!(
+        say!(
             "{} products ({} new), {} orders new, {} there already",
-            self.products, self.products_made, self.orders_made, self.orders_unchanged
+            self.products,
+            self.products_made,
+            self.orders_made,
+            self.orders_unchanged
         );
         for (title, rows) in
             [("In all", &self.total), ("By country", &self.by_country), ("By day", &self.by_day)]
         {
-            println!(
+            say!(
                 "\n{title:<22} {:>7} {:>7} {:>9} {:>14} {:>13}",
-                "orders", "lines", "units", "gross", "returned"
+                "orders",
+                "lines",
+                "units",
+                "gross",
+                "returned"
             );
             for row in rows {
-                println!(
+                say!(
                     "{:<22} {:>7} {:>7} {:>9} {:>10} {} {:>13}",
-                    row.key, row.orders, row.lines, row.units, row.gross, row.currency, row.returned
+                    row.key,
+                    row.orders,
+                    row.lines,
+                    row.units,
+                    row.gross,
+                    row.currency,
+                    row.returned
                 );
             }
         }
-        println!("\n{} rows refused", self.refused.len());
+        say!("\n{} rows refused", self.refused.len());
         for (reason, count) in &self.refused_by_reason {
-            println!("  {count:>5}  {reason}");
+            say!("  {count:>5}  {reason}");
         }
         for row in &self.refused {
-            println!(
+            say!(
                 "  line {:<6} invoice {:<8} stock code {:<14} {}",
-                row.line, row.invoice, row.sku, row.reason
+                row.line,
+                row.invoice,
+                row.sku,
+                row.reason
             );
         }
     }

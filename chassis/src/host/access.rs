@@ -63,6 +63,8 @@ impl Host {
             self.access.confirm();
         } else {
             self.access.set(AccessPolicy::from(policy));
+            // The edge serves from the moment it can judge tokens.
+            self.health.recheck();
         }
     }
 }

@@ -1,7 +1,4 @@
 //! Makes a service's database exist before the first connection.
-use std::path::Path;
-
-use sea_orm::{ConnectionTrait, Database, DbErr, Statement};
 use sea_orm_migration::MigratorTrait;
 
 use crate::{
@@ -10,34 +7,42 @@ use crate::{
     db::{Db, Url},
 };
 
+mod server;
+
+use sea_orm::sqlx::{self, Connection};
+use server::{Server, has_code};
+
 /// Makes the folder of a SQLite file, or the database on a PostgreSQL server.
-pub(super) async fn create_if_missing(url: &Url, data_dir: &Path) -> Result<(), Error> {
+async fn create_if_missing(noun: &str, url: &Url, settings: &Settings) -> Result<(), Error> {
     if url.primary.starts_with("sqlite:") {
-        return std::fs::create_dir_all(data_dir)
-            .map_err(Error::io(format!("making {}", data_dir.display())));
+        let folder = &settings.data_dir;
+        return std::fs::create_dir_all(folder).map_err(Error::io(format!("making {}", folder.display())));
     }
-    let Some((server, name, query)) = parts(&url.primary) else { return Ok(()) };
+    let server = Server::of(noun, url, settings)?;
     // The service may be allowed nothing but its own database, so that one is tried first.
-    match Database::connect(&url.primary).await {
-        Ok(connection) => return Ok(connection.close().await?),
-        Err(error) if is_missing(&error) => {}
-        Err(error) => return Err(error.into()),
+    if server.connect(&url.primary).await?.is_some() {
+        return Ok(());
     }
-    let maintenance = Database::connect(format!("{server}/postgres{query}")).await?;
+    let Some((base, name, query)) = parts(&url.primary) else { return Ok(()) };
+    let Some(mut maintenance) = server.connect(&format!("{base}/postgres{query}")).await? else {
+        return Err(Error::Settings(format!(
+            "there is no database {name} on {}, and none called postgres to make it from",
+            server.address
+        )));
+    };
     let quoted = name.replace('"', "\"\"");
-    let made = maintenance
-        .execute_raw(Statement::from_string(
-            maintenance.get_database_backend(),
-            format!("CREATE DATABASE \"{quoted}\""),
-        ))
+    let made = sqlx::raw_sql(sqlx::AssertSqlSafe(format!("CREATE DATABASE \"{quoted}\"")))
+        .execute(&mut maintenance)
         .await;
     match made {
         Ok(_) => tracing::info!(database = name, "made the database"),
         // Two replicas started together, and the other one made it.
-        Err(error) if is_there_already(&error) => {}
-        Err(error) => return Err(error.into()),
+        Err(error) if has_code(&error, &["42P04", "23505"]) => {}
+        Err(error) => return Err(server.refused(&error)),
     }
-    Ok(maintenance.close().await?)
+    // What this connection was for is done, however it ends.
+    drop(maintenance.close().await);
+    Ok(())
 }
 
 /// Opens a service's database, made when missing and, unless settings forbid, brought up to date.
@@ -45,7 +50,7 @@ pub async fn open<M: MigratorTrait>(noun: &str, settings: &Settings) -> Result<D
     let primary = settings.database(noun)?.expose().to_owned();
     let replica = settings.database_replica(noun).map(|url| url.expose().to_owned());
     let url = Url { primary, replica };
-    create_if_missing(&url, &settings.data_dir).await?;
+    create_if_missing(noun, &url, settings).await?;
     let db = Db::connect(&url).await?;
     if settings.migrate {
         db.migrate::<M>().await?;
@@ -57,7 +62,7 @@ pub async fn open<M: MigratorTrait>(noun: &str, settings: &Settings) -> Result<D
 pub(super) async fn migrate<M: MigratorTrait>(noun: &str, settings: &Settings) -> Result<(), Error> {
     let primary = settings.database(noun)?.expose().to_owned();
     let url = Url { primary, replica: None };
-    create_if_missing(&url, &settings.data_dir).await?;
+    create_if_missing(noun, &url, settings).await?;
     let db = Db::connect(&url).await?;
     db.migrate::<M>().await?;
     tracing::info!(service = noun, "the schema is up to date");
@@ -69,14 +74,4 @@ fn parts(url: &str) -> Option<(&str, &str, &str)> {
     let (base, query) = url.find('?').map_or((url, ""), |at| url.split_at(at));
     let (server, name) = base.rsplit_once('/')?;
     Some((server, name, query))
-}
-
-fn is_missing(error: &DbErr) -> bool {
-    let text = error.to_string();
-    text.contains("3D000") || text.contains("does not exist")
-}
-
-fn is_there_already(error: &DbErr) -> bool {
-    let text = error.to_string();
-    text.contains("already exists") || text.contains("duplicate key")
 }

@@ -3,7 +3,6 @@ use std::{future::Future, process::ExitCode, time::Duration};
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
-use tokio_util::sync::CancellationToken;
 
 use super::Host;
 use crate::{
@@ -17,7 +16,7 @@ const MANUAL: &str = "\
 Every setting can be given as a flag, as an environment variable, or in the TOML file that --config names, where it is
 called like its flag with _ for -. A flag wins over the environment, and the environment over the file.
 
-The service stops on SIGTERM and Ctrl-C: it reports that it is not ready, lets running calls end, and sends the events
+The service stops on SIGTERM and Ctrl-C, and at once on the second: it reports that it is not ready, lets running calls end, and sends the events
 they caused. /livez, /readyz, /health and /metrics are served on --metrics-listen.";
 
 #[derive(Parser)]
@@ -94,7 +93,7 @@ where
         Some(Command::Migrate) => super::database::migrate::<M>(noun, &alone.settings).await,
         None => {
             let host = Host::alone(noun, &alone.settings, &alone.listen).await?;
-            task::spawn("signals", cancel_on_signal(host.shutdown.clone()));
+            super::stop_on_signal(host.shutdown.clone());
             let result = serve(host, alone.own).await;
             task::drain(Duration::from_secs(5)).await;
             result
@@ -109,25 +108,6 @@ pub fn install_crypto() {
     if rustls::crypto::ring::default_provider().install_default().is_err() {
         tracing::debug!("a provider of TLS is installed already");
     }
-}
-
-/// Cancels the token when the process is asked to stop.
-pub async fn cancel_on_signal(shutdown: CancellationToken) {
-    let interrupt = tokio::signal::ctrl_c();
-    #[cfg(unix)]
-    {
-        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            Ok(mut terminate) => tokio::select! {
-                _ = interrupt => {}
-                _ = terminate.recv() => {}
-            },
-            Err(_) => drop(interrupt.await),
-        }
-    }
-    #[cfg(not(unix))]
-    drop(interrupt.await);
-    tracing::info!("asked to stop");
-    shutdown.cancel();
 }
 
 #[cfg(test)]

@@ -84,6 +84,9 @@ async fn services_of_one_process_find_each_other_and_keep_their_keys() {
     let (order, cart) = (process.host("order", any()).unwrap(), process.host("cart", any()).unwrap());
     assert_eq!(order.peer_url("cart"), format!("http://{}", cart.address().unwrap()));
     assert_eq!(order.peer_url("payment"), "http://127.0.0.1:50056");
+    let refused = Process::new(&settings).await.err().unwrap();
+    assert!(refused.to_string().contains("another shop runs on"), "{refused}");
+    drop(process);
     let again = Process::new(&settings).await.unwrap().host("order", any()).unwrap();
     assert_eq!(order.keys.own().id(), again.keys.own().id());
 }

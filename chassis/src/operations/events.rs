@@ -1,7 +1,10 @@
 //! Events announced and applied, and how far they are behind.
 
+use std::time::Duration;
+
 use contract::operations::v1 as pb;
 use sea_orm::{DbErr, FromQueryResult, Statement};
+use tokio_util::sync::CancellationToken;
 use tonic::Status;
 use uuid::Uuid;
 
@@ -14,6 +17,8 @@ use crate::time::Timestamp;
 /// The table of announced events, and the one of applied events.
 pub(super) const OUTBOX: &str = "outbox";
 pub(super) const INBOX: &str = "inbox";
+
+const GAUGES_EVERY: Duration = Duration::from_secs(5);
 
 #[derive(FromQueryResult)]
 struct Reference {
@@ -60,9 +65,38 @@ struct Lag {
     sagas: i64,
 }
 
+/// Keeps the gauges of what is not done, until shutdown.
+pub(crate) async fn watch(db: Db, noun: &'static str, shutdown: CancellationToken) {
+    loop {
+        match backlog(&db).await {
+            Ok(lag) => lag.show(noun),
+            Err(error) => tracing::debug!(service = noun, %error, "what is not done cannot be counted"),
+        }
+        if shutdown.run_until_cancelled(tokio::time::sleep(GAUGES_EVERY)).await.is_none() {
+            return;
+        }
+    }
+}
+
+impl Lag {
+    fn age(&self) -> Option<Duration> {
+        self.oldest.map(|oldest| Timestamp::now().since(Timestamp::from_micros(oldest)))
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a gauge of so many is not read to the last digit")]
+    fn show(&self, noun: &'static str) {
+        metrics::gauge!("outbox_unpublished", "service" => noun).set(self.unpublished as f64);
+        metrics::gauge!("outbox_oldest_unpublished_seconds", "service" => noun)
+            .set(self.age().unwrap_or_default().as_secs_f64());
+        metrics::gauge!("consumer_retrying", "service" => noun).set(self.retrying as f64);
+        metrics::gauge!("consumer_parked", "service" => noun).set(self.parked as f64);
+        metrics::gauge!("saga_open", "service" => noun).set(self.sagas as f64);
+    }
+}
+
 /// Counts what is not done. It reads the writer: a replica would hide what was just announced.
-pub(super) async fn lag(db: &Db) -> Result<pb::EventLag, DbErr> {
-    let lag = Lag::find_by_statement(Statement::from_string(
+async fn backlog(db: &Db) -> Result<Lag, DbErr> {
+    Lag::find_by_statement(Statement::from_string(
         db.backend(),
         "SELECT
             (SELECT COUNT(*) FROM outbox WHERE published_at IS NULL) AS unpublished,
@@ -73,11 +107,14 @@ pub(super) async fn lag(db: &Db) -> Result<pb::EventLag, DbErr> {
     ))
     .one(db.writer())
     .await?
-    .ok_or_else(|| DbErr::RecordNotFound("a row of counts".to_owned()))?;
-    let age = lag.oldest.map(|oldest| Timestamp::now().since(Timestamp::from_micros(oldest)));
+    .ok_or_else(|| DbErr::RecordNotFound("a row of counts".to_owned()))
+}
+
+pub(super) async fn lag(db: &Db) -> Result<pb::EventLag, DbErr> {
+    let lag = backlog(db).await?;
     Ok(pb::EventLag {
         unpublished: lag.unpublished,
-        oldest_unpublished_age: age.and_then(|age| age.try_into().ok()),
+        oldest_unpublished_age: lag.age().and_then(|age| age.try_into().ok()),
         retrying: lag.retrying,
         parked: lag.parked,
         running_sagas: lag.sagas,

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{DatabaseTransaction, ExprTrait, QueryOrder, QuerySelect, Set};
+use sea_orm::{DatabaseTransaction, ExprTrait, QueryOrder, QuerySelect, Set, Statement};
 
 use super::{Failure, Refusal, Saga, request_id};
+use crate::db::Db;
 use crate::time::Timestamp;
 
 /// Where a saga stands.
@@ -327,6 +328,12 @@ pub(super) async fn renew(tx: &DatabaseTransaction, ticket: &Ticket, lease: Dura
         .exec(tx)
         .await?;
     Ok(renewed.rows_affected == 1)
+}
+
+/// Ends every lease. Only for a database that no other process has open: whoever held one is gone.
+pub(crate) async fn abandon_all(db: &Db) -> Result<(), DbErr> {
+    let sql = "UPDATE saga SET lease_until = 0 WHERE state IN ('RUNNING', 'COMPENSATING')";
+    db.execute(Statement::from_string(db.backend(), sql)).await.map(drop)
 }
 
 /// The sagas of a kind that nobody works on.

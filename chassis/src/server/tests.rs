@@ -10,6 +10,7 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
+use contract::codec::Codec;
 use contract::inventory::v1::{GetStockRequest, Stock};
 use futures::{FutureExt, StreamExt, future::BoxFuture};
 use http_body_util::{BodyExt, Full};
@@ -94,6 +95,10 @@ impl Service<http::Request<Body>> for Desk {
                     };
                     grpc.server_streaming(service_fn(endless), call).await
                 }
+                Some("GetStock") => {
+                    let mut grpc = tonic::server::Grpc::new(Codec::<Stock, GetStockRequest>::default());
+                    grpc.unary(service_fn(move |request| desk.clone().answer(request)), call).await
+                }
                 Some("Missing") => Status::unimplemented("").into_http(),
                 _ => grpc.unary(service_fn(move |request| desk.clone().answer(request)), call).await,
             })
@@ -173,12 +178,17 @@ fn named(name: &str) -> Vec<u8> {
     GetStockRequest { name: name.to_owned() }.encode_to_vec()
 }
 
-/// The status of an answer, wherever it stands.
+/// The code of an answer.
 async fn code(answer: http::Response<Body>) -> Code {
+    ended(answer).await.code()
+}
+
+/// The status of an answer, wherever it stands.
+async fn ended(answer: http::Response<Body>) -> Status {
     let (parts, body) = answer.into_parts();
     if let Some(status) = Status::from_header_map(&parts.headers) {
-        return status.code();
+        return status;
     }
     let trailers = body.collect().await.unwrap().trailers().cloned().unwrap_or_default();
-    Status::from_header_map(&trailers).map_or(Code::Unknown, |status| status.code())
+    Status::from_header_map(&trailers).unwrap_or_else(|| Status::unknown("an answer without an end"))
 }

@@ -163,6 +163,8 @@ async fn a_client_that_sends_half_a_request_holds_up_nothing() {
     assert!(shop.desks.seen().is_empty());
 }
 
+/// RFC 9112 section 6.1 lets a server refuse such a request, or read it as chunked and then close. The HTTP library does
+/// the latter, and takes `content-length` away before the edge sees any header.
 #[tokio::test]
 async fn two_lengths_of_one_request_are_never_two_requests() {
     let shop = Shop::open().await;

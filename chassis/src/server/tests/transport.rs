@@ -83,14 +83,18 @@ async fn broken_requests_get_the_code_the_specification_names() {
         ("half a prefix", None, Bytes::from_static(&[0, 0]), Code::Internal),
         ("not protobuf", None, frame(0, &[0xff, 0xff]), Code::Internal),
         ("invalid UTF-8", None, frame(0, &[0x0a, 0x01, 0xff]), Code::Internal),
-        ("an unknown field", None, frame(0, &[0x98, 0x06, 0x01]), Code::Ok),
+        ("an unknown field", None, frame(0, &[&good[..], &[0x98, 0x06, 0x01]].concat()), Code::Ok),
     ];
     for (case, encoding, body, expected) in table {
         let mut raw = call(&format!("{PACKAGE}/GetStock"), body);
         if let Some(encoding) = encoding {
             raw.headers_mut().insert("grpc-encoding", encoding.parse().unwrap());
         }
-        assert_eq!(code(shop.raw(raw).await).await, expected, "{case}");
+        let end = ended(shop.raw(raw).await).await;
+        assert_eq!(end.code(), expected, "{case}");
+        // Each says why in a word for programs, and none says what the decoder thinks.
+        assert_eq!(status::reason(&end).is_some(), expected != Code::Ok, "{case}: {end:?}");
+        assert!(!end.message().contains("decode") && !end.message().contains("wire"), "{case}: {end:?}");
     }
 }
 
@@ -115,9 +119,11 @@ async fn paths_that_are_no_method_are_unimplemented() {
         "/cartwright%2einventory.v1.InventoryService/GetStock",
         "//cartwright.inventory.v1.InventoryService/GetStock",
     ];
-    for path in paths {
-        let answer = shop.raw(call(path, frame(0, &named("stock/1")))).await;
-        assert_eq!(code(answer).await, Code::Unimplemented, "{path}");
+    // Another service's method is of the contract, and not offered here.
+    for path in paths.into_iter().chain(["/cartwright.catalog.v1.CatalogService/GetProduct"]) {
+        let end = ended(shop.raw(call(path, frame(0, &named("stock/1")))).await).await;
+        let reason = status::reason(&end);
+        assert_eq!((end.code(), reason.as_deref()), (Code::Unimplemented, Some("METHOD_UNKNOWN")), "{path}");
     }
     assert_eq!(shop.desk.began.load(Ordering::SeqCst), 0);
 }
