@@ -61,6 +61,11 @@ bench *flags:
     cargo build --release --workspace --bins
     target="${CARGO_TARGET_DIR:-target}"; SERVERS_DURABLE=true scripts/with-servers "$target/release/bench" --out "$target/bench" {{ flags }}
 
+# Kills, freezes and cuts off parts of the shop while customers buy, then audits it: see `--help`.
+chaos *flags:
+    cargo build --release --workspace --bins
+    target="${CARGO_TARGET_DIR:-target}"; SERVERS_DURABLE=true scripts/with-servers "$target/release/chaos" --out "$target/chaos" {{ flags }}
+
 # Installs the tools that npm offers: buf.
 tools:
     scripts/tools

@@ -30,7 +30,7 @@ impl AsyncAsk<Channel> for Read {
             Read::Echo => echo::say(channel, "Is anybody there?").await,
             Read::Product(products) => {
                 let name = products[rand::rng().random_range(0..products.len())].clone();
-                let request = GetProductRequest { name, ..GetProductRequest::default() };
+                let request = GetProductRequest { name };
                 CatalogServiceClient::new(channel.clone()).get_product(request).await.map(drop)
             }
             Read::Search => {

@@ -11,6 +11,7 @@ use contract::notification::v1::ListInboxMessagesRequest;
 use contract::notification::v1::notification_service_client::NotificationServiceClient;
 use contract::order::v1::order_service_client::OrderServiceClient;
 use contract::payment::v1::payment_service_client::PaymentServiceClient;
+use contract::promotion::v1::promotion_service_client::PromotionServiceClient;
 use contract::shipping::v1::shipping_service_client::ShippingServiceClient;
 use http::Uri;
 use hyper_util::client::legacy::Client;
@@ -98,6 +99,8 @@ clients! {
     orders: OrderServiceClient,
     /// Payments, as this person sees them.
     payments: PaymentServiceClient,
+    /// Coupons, as this person sees them.
+    promotions: PromotionServiceClient,
     /// Shipments, as this person sees them.
     shipping: ShippingServiceClient,
     /// Messages, as this person sees them.

@@ -1,6 +1,6 @@
 //! Installations of the shop, in the three settings it is run in.
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -13,6 +13,7 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
+use crate::network::Way;
 use crate::program::{self, Program};
 
 /// How a shop is run.
@@ -37,6 +38,8 @@ pub struct Installation {
     folder: TempDir,
     environment: BTreeMap<String, String>,
     programs: BTreeMap<&'static str, Program>,
+    /// The ways from each program to each of its peers and servers, where they go through proxies.
+    ways: BTreeMap<(&'static str, &'static str), Way>,
     edge: String,
     services: BTreeMap<String, String>,
 }
@@ -49,6 +52,19 @@ impl Installation {
 
     /// The same, with settings of its own, named as in the environment.
     pub async fn start_with(setting: Setting, settings: &[(&str, &str)]) -> anyhow::Result<Option<Self>> {
+        Installation::start_as(setting, settings, false).await
+    }
+
+    /// Starts separate processes with a proxy on every way between two of them, and to every server.
+    pub async fn start_proxied(settings: &[(&str, &str)]) -> anyhow::Result<Option<Self>> {
+        Installation::start_as(Setting::Separate, settings, true).await
+    }
+
+    async fn start_as(
+        setting: Setting,
+        settings: &[(&str, &str)],
+        proxied: bool,
+    ) -> anyhow::Result<Option<Self>> {
         let folder = tempfile::Builder::new().prefix("cartwright-e2e-").tempdir()?;
         let mut environment = BTreeMap::from([
             ("DATA_DIR".to_owned(), path(folder.path(), "data")),
@@ -69,12 +85,13 @@ impl Installation {
             folder,
             environment,
             programs: BTreeMap::new(),
+            ways: BTreeMap::new(),
             edge: String::new(),
             services: BTreeMap::new(),
         };
         match setting {
             Setting::Embedded | Setting::OneProcess => installation.start_together().await?,
-            Setting::Separate => installation.start_apart().await?,
+            Setting::Separate => installation.start_apart(proxied).await?,
         }
         let (made, said) = installation
             .cartwright_with(&["admin", "create", "--email", ADMIN.0], &[("ADMIN_PASSWORD", ADMIN.1)])
@@ -145,7 +162,13 @@ impl Installation {
 
     /// Fails unless the books balance.
     pub async fn audit(&self) -> anyhow::Result<serde_json::Value> {
-        let (clean, report) = self.cartwright(&["audit", "--json", "--settle-seconds", "60"]).await?;
+        self.audit_within(60).await
+    }
+
+    /// The same, with so many seconds for what is under way to come to its end.
+    pub async fn audit_within(&self, seconds: u32) -> anyhow::Result<serde_json::Value> {
+        let seconds = seconds.to_string();
+        let (clean, report) = self.cartwright(&["audit", "--json", "--settle-seconds", &seconds]).await?;
         ensure!(clean, "the books do not balance:\n{report}");
         Ok(serde_json::from_str(&report)?)
     }
@@ -216,7 +239,7 @@ impl Installation {
         self.ready().await
     }
 
-    async fn start_apart(&mut self) -> anyhow::Result<()> {
+    async fn start_apart(&mut self, proxied: bool) -> anyhow::Result<()> {
         let keys = path(self.folder.path(), "keys");
         let (made, said) = program::run("cartwright", &["keys", &keys], &self.environment).await?;
         ensure!(made, "{said}");
@@ -232,10 +255,39 @@ impl Installation {
             environment.insert("LISTEN".into(), format!("127.0.0.1:{port}"));
             environment.insert("METRICS_LISTEN".into(), "127.0.0.1:0".into());
             environment.insert("DATA_DIR".into(), path(self.folder.path(), noun));
+            if proxied {
+                self.lead_through_proxies(noun, &mut environment).await?;
+            }
             self.programs.insert(noun, Program::start(noun, &[], &environment, self.folder.path())?);
         }
         self.edge = format!("http://127.0.0.1:{}", ports[NOUNS.len()]);
         self.ready().await
+    }
+
+    /// Puts a proxy of its own on each way from a program, by rewriting the addresses it is told.
+    async fn lead_through_proxies(
+        &mut self,
+        noun: &'static str,
+        environment: &mut BTreeMap<String, String>,
+    ) -> anyhow::Result<()> {
+        let own_database = format!("{}_DATABASE_URL", noun.to_uppercase());
+        let servers = [(own_database.as_str(), "postgres"), ("AMQP_URL", "rabbitmq"), ("REDIS_URL", "redis")];
+        let servers = servers.map(|(name, server)| (name.to_owned(), server));
+        let peers = NOUNS.iter().filter(|peer| **peer != noun);
+        let peers = peers.map(|peer| (format!("{}_URL", peer.to_uppercase()), *peer));
+        for (name, target) in servers.into_iter().chain(peers) {
+            let Some(url) = environment.get_mut(&name) else { continue };
+            let address = address_in(url).with_context(|| format!("{name} names no local port"))?;
+            let way = Way::to(address).await?;
+            *url = url.replace(&address.to_string(), &way.address().to_string());
+            self.ways.insert((noun, target), way);
+        }
+        Ok(())
+    }
+
+    /// The ways that go through proxies: from whom, to whom.
+    pub fn ways(&self) -> &BTreeMap<(&'static str, &'static str), Way> {
+        &self.ways
     }
 
     /// Waits until every service and the edge are serving.
@@ -281,6 +333,13 @@ async fn servers() -> anyhow::Result<Option<BTreeMap<String, String>>> {
     }
     connection.close().await?;
     Ok(Some(environment))
+}
+
+/// The address in a URL of this machine.
+fn address_in(url: &str) -> Option<SocketAddr> {
+    let from = url.find("127.0.0.1:")?;
+    let length = url[from..].find('/').unwrap_or(url.len() - from);
+    url[from..from + length].parse().ok()
 }
 
 /// Ports that nobody listens on at the moment.

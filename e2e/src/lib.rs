@@ -5,6 +5,7 @@
 
 pub mod client;
 pub mod installation;
+pub mod network;
 pub mod program;
 pub mod scene;
 
