@@ -44,6 +44,8 @@ lint: tools
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
     .tools/node_modules/.bin/buf lint
     .tools/node_modules/.bin/buf format --diff --exit-code proto
+    scripts/tools chart
+    scripts/chart
     ! cargo tree --workspace -i aws-lc-sys 2>/dev/null
     ! cargo tree --workspace -i openssl-sys 2>/dev/null
 
@@ -66,7 +68,7 @@ chaos *flags:
     cargo build --release --workspace --bins
     target="${CARGO_TARGET_DIR:-target}"; SERVERS_DURABLE=true scripts/with-servers "$target/release/chaos" --out "$target/chaos" {{ flags }}
 
-# Installs the tools that npm offers: buf.
+# Installs the tools that npm offers: buf; `lint` adds those of PyPI.
 tools:
     scripts/tools
 

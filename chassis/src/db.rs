@@ -144,6 +144,7 @@ impl Db {
 
     /// Begins on a task of its own: a caller that goes away while `BEGIN` is on its way would otherwise put a
     /// connection with an open transaction back into the pool, and the next caller's writes would be lost.
+    #[expect(clippy::disallowed_methods, reason = "this is where transactions begin")]
     async fn begin(&self) -> Result<DatabaseTransaction, DbErr> {
         let writer = self.inner.writer.clone();
         let options = TransactionOptions {
@@ -181,6 +182,10 @@ impl Db {
     }
 
     /// Brings the schema up to date: the chassis's own tables first, then the service's.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "it holds the lock; nothing is written in it, and nobody drops it"
+    )]
     pub async fn migrate<M: MigratorTrait>(&self) -> Result<(), DbErr> {
         // Building an index on a grown table takes longer than any statement of a request may.
         let patient = Database::connect(options(&self.inner.url.primary, true)).await?;

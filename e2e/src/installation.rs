@@ -168,9 +168,11 @@ impl Installation {
     /// The same, with so many seconds for what is under way to come to its end.
     pub async fn audit_within(&self, seconds: u32) -> anyhow::Result<serde_json::Value> {
         let seconds = seconds.to_string();
-        let (clean, report) = self.cartwright(&["audit", "--json", "--settle-seconds", &seconds]).await?;
+        let (clean, report) = self.cartwright(&["audit", "--json", "--wait", &seconds]).await?;
         ensure!(clean, "the books do not balance:\n{report}");
-        Ok(serde_json::from_str(&report)?)
+        let report: serde_json::Value = serde_json::from_str(&report)?;
+        ensure!(report["settled"] == true, "something is under way for ever:\n{report:#}");
+        Ok(report)
     }
 
     /// Waits until a service says that it is serving, or that it is not.
