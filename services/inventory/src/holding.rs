@@ -129,3 +129,49 @@ async fn reserve(db: &Db, wishes: &[Wish]) -> Result<Vec<Result<Reservation, Sta
 fn stopping() -> Status {
     status::unavailable("STOPPING", "the service is stopping", Duration::from_secs(1))
 }
+
+#[cfg(test)]
+mod tests {
+    use chassis::time::Timestamp;
+    use futures::FutureExt;
+
+    use super::*;
+    use crate::domain::{Cause, Quantities, Sku};
+
+    fn wish(order: usize, skus: usize) -> Asked {
+        let time = Timestamp::from_micros(0);
+        let wanted: Quantities = (0..skus).map(|sku| (Sku::stored(format!("SKU-{sku}")), 1)).collect();
+        let cause = Cause { reference: String::new(), actor: String::new(), reason: String::new(), time };
+        let order = format!("orders/{order}");
+        let wish = Wish { order, wanted, expire_time: time, request_id: String::new(), cause };
+        Asked { wish, until: None, answer: oneshot::channel().0 }
+    }
+
+    /// How many are served together, turn by turn, of those who wait now. Nobody waits for more to come.
+    fn turns(asked: impl IntoIterator<Item = Asked>) -> Vec<usize> {
+        let (holding, mut wishes) = open();
+        for asked in asked {
+            holding.0.try_send(asked).unwrap_or_else(|_| panic!("the line is full"));
+        }
+        std::iter::from_fn(|| wishes.next().now_or_never().flatten().map(|together| together.len())).collect()
+    }
+
+    #[test]
+    fn whoever_waits_is_served_at_once_together_and_nobody_waits_for_more() {
+        assert_eq!(turns([wish(1, 1)]), [1]);
+        assert_eq!(turns((0..100).map(|order| wish(order, 1))), [TOGETHER_MAX, 100 - TOGETHER_MAX]);
+    }
+
+    #[test]
+    fn large_wishes_and_repeats_of_one_order_have_turns_of_their_own() {
+        assert_eq!(turns((0..3).map(|order| wish(order, LINES_MAX))), [1, 1, 1]);
+        assert_eq!(turns([wish(1, 1), wish(1, 1), wish(2, 1), wish(1, 1)]), [2, 1, 1]);
+    }
+
+    #[test]
+    fn the_line_has_an_end() {
+        let (holding, _wishes) = open();
+        let taken = (0..2 * WAITING_MAX).filter(|order| holding.0.try_send(wish(*order, 1)).is_ok()).count();
+        assert_eq!(taken, WAITING_MAX);
+    }
+}

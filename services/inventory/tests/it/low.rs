@@ -1,5 +1,6 @@
 //! Stock that runs low is told once for each crossing.
 use contract::inventory::v1 as pb;
+use futures::future::join_all;
 
 use super::support::{Warehouse, an_order, commit, receive, release, reserve};
 
@@ -54,4 +55,18 @@ async fn a_threshold_above_what_there_is_tells_at_once_and_only_once() {
     assert_eq!(warehouse.announced::<pb::StockLow>().await.len(), 1);
     assert!(!warehouse.staff().receive_stock(receive("HAT", 1)).await.unwrap().into_inner().low);
     assert!(!warehouse.staff().set_low_stock_threshold(threshold("HAT", 0)).await.unwrap().into_inner().low);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn buyers_who_cross_the_threshold_together_tell_it_once() {
+    let warehouse = Warehouse::with(&[("HAT", 40)]).await;
+    warehouse.staff().set_low_stock_threshold(threshold("HAT", 20)).await.unwrap();
+    let buyers = (0..30).map(|_| {
+        let (mut order, request) = (warehouse.order(), reserve(&an_order(), &[("HAT", 1)]));
+        async move { order.reserve_stock(request).await }
+    });
+    for answer in join_all(buyers).await {
+        answer.unwrap();
+    }
+    assert_eq!(warehouse.announced::<pb::StockLow>().await.len(), 1);
 }

@@ -1,5 +1,6 @@
 //! Many buyers, few goods.
 use chassis::status;
+use contract::inventory::v1 as pb;
 use futures::future::join_all;
 use tonic::{Code, Status};
 
@@ -49,6 +50,39 @@ async fn of_two_hundred_who_want_one_of_fifty_exactly_fifty_get_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sku_on_two_lines_counts_twice_in_the_race() {
     race(&[("SHOE", 1), ("SHOE", 1)], 100).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_one_cannot_have_does_not_spoil_it_for_those_who_ask_at_the_same_time() {
+    let warehouse = Warehouse::with(&[("SHOE", 100)]).await;
+    let known = reserve(&an_order(), &[("SHOE", 1)]);
+    warehouse.order().reserve_stock(known.clone()).await.unwrap();
+    let released = an_order();
+    warehouse.order().release_reservation(release(&released)).await.unwrap_err();
+    let buyers = (0..60).map(|buyer| {
+        let (request, reason) = match buyer % 6 {
+            0 => (reserve(&an_order(), &[("SHOE", 101)]), Some("INSUFFICIENT_STOCK")),
+            1 => (reserve(&an_order(), &[("SHOE", 1), ("GHOST", 1)]), Some("INSUFFICIENT_STOCK")),
+            2 => (reserve(&known.order, &[("SHOE", 2)]), Some("RESERVATION_EXISTS")),
+            3 => {
+                let request_id = known.request_id.clone();
+                let other = reserve(&an_order(), &[("SHOE", 1)]);
+                (pb::ReserveStockRequest { request_id, ..other }, Some("REQUEST_ID_REUSED"))
+            }
+            4 => (reserve(&released, &[("SHOE", 1)]), Some("RESERVATION_RELEASED")),
+            _ => (reserve(&an_order(), &[("SHOE", 1)]), None),
+        };
+        let order = warehouse.order();
+        async move {
+            let answer = patiently(async || order.clone().reserve_stock(request.clone()).await).await;
+            (answer.map(drop).map_err(|refusal| status::reason(&refusal)), reason)
+        }
+    });
+    for (answer, reason) in join_all(buyers).await {
+        assert_eq!(answer.err().flatten().as_deref(), reason);
+    }
+    assert_eq!(warehouse.levels("SHOE").await, (100, 11, 89));
+    warehouse.balances().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
