@@ -19,8 +19,13 @@ pub(crate) enum Import {
     /// Takes over a file of the UCI "Online Retail" data set: CSV, plain or gzipped.
     ///
     /// Each invoice becomes an order with its prices and times; each stock code a product; each customer number a
-    /// customer. Dates are written as 2010-12-01 08:26:00. Cancellations become returns of the purchase they belong to, where the file has it. Rows that cannot be
-    /// taken over are listed with the reason. Importing the same file again changes nothing.
+    /// customer. Cancellations become returns of the purchase they belong to, where the file has it. Rows that cannot be
+    /// taken over are listed with the reason and what stands there. Importing the same file again changes nothing.
+    #[command(after_help = format!(
+        "Columns: InvoiceNo, StockCode, Description, Quantity, InvoiceDate, UnitPrice (pounds), CustomerID, Country.\n\
+         Dates:   {}.",
+        file::DATES_IN_WORDS
+    ))]
     OnlineRetail(Box<OnlineRetail>),
 }
 
@@ -47,12 +52,19 @@ impl Import {
         let operator = Operator::new(&import.settings)?;
         let rows = file::read(&import.file)?;
         let plan = plan::Plan::of(rows);
-        anyhow::ensure!(
-            !plan.orders.is_empty(),
-            "{} holds nothing to take over: {} rows, all refused",
-            import.file.display(),
-            plan.refused.len()
-        );
+        if plan.orders.is_empty() {
+            let first = plan
+                .refused
+                .first()
+                .map(|row| format!(", the first in line {}: {} {:?}", row.line, row.reason, row.value));
+            anyhow::bail!(
+                "{} holds nothing to take over: {} rows, all refused{} (dates are written as {})",
+                import.file.display(),
+                plan.refused.len(),
+                first.unwrap_or_default(),
+                file::DATES_IN_WORDS
+            );
+        }
         let outcome = load::load(&operator, &plan).await?;
         let summary = summary::read_back(&operator, &plan, outcome).await?;
         if import.json {

@@ -30,7 +30,12 @@ pub(crate) struct Refused {
     pub(crate) invoice: String,
     pub(crate) sku: String,
     pub(crate) reason: &'static str,
+    /// What stands in the column at fault, cut where it is long; empty where the whole row is.
+    pub(crate) value: String,
 }
+
+/// Why a row cannot be taken over, and what stands in the column at fault.
+type Fault<'a> = (&'static str, &'a str);
 
 /// What a file holds.
 pub(crate) struct Rows {
@@ -58,10 +63,18 @@ struct Raw {
     country: String,
 }
 
+/// How dates may be written, as chrono reads them: as databases do, to the second or the minute, and as the data set's own
+/// spreadsheet does, the month first.
+const DATES: [&str; 4] = ["%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%m/%d/%Y %H:%M"];
+/// The same for people.
+pub(crate) const DATES_IN_WORDS: &str =
+    "2010-12-01 08:26:00, 2010-12-01T08:26:00, 2010-12-01 08:26 or, the month first, 12/1/2010 8:26";
 /// The most units of one row, as the contract has it.
 const QUANTITY_MAX: i64 = 1_000_000;
 /// The longest text taken from a column.
 const TEXT_MAX: usize = 200;
+/// The most that is shown of what could not be read.
+const SHOWN_MAX: usize = 60;
 /// The first two bytes of a gzip file (RFC 1952).
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 
@@ -90,6 +103,7 @@ pub(crate) fn read(path: &Path) -> anyhow::Result<Rows> {
                     invoice: String::new(),
                     sku: String::new(),
                     reason: "MALFORMED",
+                    value: String::new(),
                 });
                 continue;
             }
@@ -102,37 +116,90 @@ pub(crate) fn read(path: &Path) -> anyhow::Result<Rows> {
         })?;
         match parse(&raw, line, pounds) {
             Ok(row) => rows.sound.push(row),
-            Err(reason) => rows.refused.push(Refused { line, invoice: raw.invoice, sku: raw.sku, reason }),
+            Err((reason, value)) => rows.refused.push(Refused {
+                line,
+                invoice: raw.invoice.clone(),
+                sku: raw.sku.clone(),
+                reason,
+                value: value.chars().take(SHOWN_MAX).collect(),
+            }),
         }
     }
 }
 
-fn parse(raw: &Raw, line: u64, currency: Currency) -> Result<Row, &'static str> {
+fn parse(raw: &Raw, line: u64, currency: Currency) -> Result<Row, Fault<'_>> {
     let text = |text: &str| text.trim().chars().take(TEXT_MAX).collect::<String>();
-    let time =
-        NaiveDateTime::parse_from_str(raw.date.trim(), "%Y-%m-%d %H:%M:%S").map_err(|_| "DATE_UNREADABLE")?;
+    let time = date(raw.date.trim()).ok_or(("DATE_UNREADABLE", raw.date.as_str()))?;
     let invoice = text(&raw.invoice);
     let sku = text(&raw.sku);
     if invoice.is_empty() || invoice.len() > 64 {
-        return Err("INVOICE_UNREADABLE");
+        return Err(("INVOICE_UNREADABLE", &raw.invoice));
     }
     if sku.is_empty() || sku.len() > 64 {
-        return Err("STOCK_CODE_UNREADABLE");
+        return Err(("STOCK_CODE_UNREADABLE", &raw.sku));
     }
-    let quantity: i64 = raw.quantity.trim().parse().map_err(|_| "QUANTITY_UNREADABLE")?;
+    let quantity: i64 = raw.quantity.trim().parse().map_err(|_| ("QUANTITY_UNREADABLE", &*raw.quantity))?;
     if quantity.checked_abs().is_none_or(|quantity| quantity > QUANTITY_MAX) {
-        return Err("QUANTITY_TOO_LARGE");
+        return Err(("QUANTITY_TOO_LARGE", &raw.quantity));
     }
+    let price = Money::parse(raw.price.trim(), currency).map_err(|_| ("PRICE_UNREADABLE", &*raw.price))?;
     Ok(Row {
         line,
         invoice,
         sku,
         description: text(&raw.description),
         quantity,
-        time: Timestamp::from_micros(time.and_utc().timestamp_micros()),
-        price: Money::parse(raw.price.trim(), currency).map_err(|_| "PRICE_UNREADABLE")?,
+        time,
+        price,
         // The file writes customer numbers as decimals: 17850.0.
         customer: text(&raw.customer).trim_end_matches(".0").to_owned(),
         country: text(&raw.country),
     })
+}
+
+fn date(text: &str) -> Option<Timestamp> {
+    let time = DATES.iter().find_map(|form| NaiveDateTime::parse_from_str(text, form).ok())?;
+    Some(Timestamp::from_micros(time.and_utc().timestamp_micros()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_date_reads_the_same_however_it_is_written() {
+        let wanted = date("2010-12-01 08:26:00");
+        assert!(wanted.is_some());
+        for text in ["2010-12-01T08:26:00", "2010-12-01 08:26", "12/1/2010 8:26", "12/01/2010 08:26"] {
+            assert_eq!(date(text), wanted, "{text}");
+        }
+        for text in ["01.12.2010 08:26", "13/1/2010 8:26", "2010-12-01", "40513.35", ""] {
+            assert_eq!(date(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_refused_row_shows_what_could_not_be_read() {
+        let pounds: Currency = "GBP".parse().expect("a currency");
+        let raw = |date: &str, quantity: &str, price: &str| Raw {
+            invoice: "1".into(),
+            sku: "A".into(),
+            description: "Cup".into(),
+            quantity: quantity.into(),
+            date: date.into(),
+            price: price.into(),
+            customer: "17850.0".into(),
+            country: "United Kingdom".into(),
+        };
+        let now = "2010-12-01 08:26:00";
+        for (raw, fault) in [
+            (raw("31.12.2010", "1", "1"), ("DATE_UNREADABLE", "31.12.2010")),
+            (raw(now, "one", "1"), ("QUANTITY_UNREADABLE", "one")),
+            (raw(now, "1000001", "1"), ("QUANTITY_TOO_LARGE", "1000001")),
+            (raw(now, "1", "1.005"), ("PRICE_UNREADABLE", "1.005")),
+        ] {
+            assert_eq!(parse(&raw, 2, pounds).map(drop), Err(fault));
+        }
+        assert_eq!(parse(&raw(now, "1", "1"), 2, pounds).expect("sound").customer, "17850");
+    }
 }

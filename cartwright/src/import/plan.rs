@@ -153,11 +153,13 @@ impl Plan {
     }
 
     fn refuse(&mut self, row: &Row, reason: &'static str) {
+        let value = if reason.starts_with("PRICE") { row.price.decimal() } else { row.quantity.to_string() };
         self.refused.push(Refused {
             line: row.line,
             invoice: row.invoice.clone(),
             sku: row.sku.clone(),
             reason,
+            value,
         });
     }
 }
@@ -285,9 +287,15 @@ mod tests {
             row(3, "1", "A1", -1, 0, ""),
             row(4, "1", "A1", 1, 0, ""),
         ]);
-        let refused: Vec<(u64, &str)> =
-            plan.refused.iter().map(|refused| (refused.line, refused.reason)).collect();
-        assert_eq!(refused, [(2, "QUANTITY_ZERO"), (3, "QUANTITY_NEGATIVE"), (4, "PRICE_ZERO")]);
+        let refused: Vec<(u64, &str, &str)> = plan
+            .refused
+            .iter()
+            .map(|refused| (refused.line, refused.reason, refused.value.as_str()))
+            .collect();
+        assert_eq!(
+            refused,
+            [(2, "QUANTITY_ZERO", "0"), (3, "QUANTITY_NEGATIVE", "-1"), (4, "PRICE_ZERO", "0.00")]
+        );
         assert!(plan.orders.is_empty());
     }
 

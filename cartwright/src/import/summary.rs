@@ -8,7 +8,7 @@ use contract::analytics::v1::analytics_service_client::AnalyticsServiceClient;
 use contract::analytics::v1::{GetSalesReportRequest, SalesRow, get_sales_report_request::GroupBy};
 use serde::Serialize;
 
-use super::file::Refused;
+use super::file::{DATES_IN_WORDS, Refused};
 use super::load::Outcomes;
 use super::plan::Plan;
 use crate::operator::Operator;
@@ -144,13 +144,17 @@ impl Summary {
         for (reason, count) in &self.refused_by_reason {
             say!("  {count:>5}  {reason}");
         }
+        if self.refused_by_reason.contains_key("DATE_UNREADABLE") {
+            say!("  Dates are read that are written as {DATES_IN_WORDS}.");
+        }
         for row in &self.refused {
             say!(
-                "  line {:<6} invoice {:<8} stock code {:<14} {}",
+                "  line {:<6} invoice {:<8} stock code {:<14} {} {:?}",
                 row.line,
                 row.invoice,
                 row.sku,
-                row.reason
+                row.reason,
+                row.value
             );
         }
     }
