@@ -12,7 +12,7 @@ pub struct Chassis;
 
 impl MigratorTrait for Chassis {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(messaging::Migration), Box::new(saga::Migration)]
+        vec![Box::new(messaging::Migration), Box::new(saga::Migration), Box::new(saga::Unfinished)]
     }
 
     fn migration_table_name() -> DynIden {

@@ -44,6 +44,13 @@ pub trait Saga: Send + Sized + 'static {
     /// What a step leaves for later ones, saved with the progress.
     type State: Serialize + DeserializeOwned + Clone + Send + Sync + 'static;
 
+    /// Whether there is anything to do in the step. One that is not needed costs nothing, is not in the log and is never
+    /// compensated. It must be told by what the saga began with, so that a restart says the same.
+    fn needs(&self, step: Self::Step) -> bool {
+        let _ = step;
+        true
+    }
+
     /// Does the step. Repeatable.
     fn run(&mut self, step: Self::Step) -> impl Future<Output = Result<(), Failure>> + Send;
 

@@ -7,7 +7,7 @@ mod waiting;
 
 pub use broker::Broker;
 pub use database::{Backend, TestDb};
-pub use host::{Bearer, Client, TestHost, TestProcess};
+pub use host::{Bearer, Client, TestHost, TestProcess, subject_of};
 pub use waiting::eventually;
 
 /// Reads what the command that runs the tests has set.

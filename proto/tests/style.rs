@@ -254,6 +254,8 @@ fn what_changes_something_can_be_repeated() {
         "GrantRole",
         "RevokeRole",
         "SetGuestContact",
+        "RequestOrderClaim",
+        "ClaimOrder",
         "ImportUsers",
         "ImportOrders",
         "CommitReservation",

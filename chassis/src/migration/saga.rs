@@ -11,6 +11,22 @@ impl MigrationName for Migration {
     }
 }
 
+/// The index of what is under way.
+pub(super) struct Unfinished;
+
+impl MigrationName for Unfinished {
+    fn name(&self) -> &str {
+        "m20261120_3_saga_unfinished"
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for Unfinished {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        super::run(manager, &crate::saga::migration::UNFINISHED).await
+    }
+}
+
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {

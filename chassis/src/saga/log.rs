@@ -343,6 +343,8 @@ pub(super) async fn abandoned<S: Saga>(db: &impl ConnectionTrait, limit: u64) ->
         .column(row::Column::Id)
         .filter(row::Column::Kind.eq(S::KIND))
         .filter(row::Column::Version.lte(S::VERSION))
+        // As the index has it, which holds what is unfinished only.
+        .filter(row::Column::EndTime.is_null())
         .filter(row::Column::LeaseUntil.lt(Timestamp::now().micros()))
         .order_by_asc(row::Column::LeaseUntil)
         .limit(limit)

@@ -3,6 +3,12 @@
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::schema::*;
 
+/// Ended sagas are nearly all of them, and nobody looks for those by their lease: the index holds the others only.
+pub(crate) const UNFINISHED: [&str; 2] = [
+    "DROP INDEX saga_by_lease",
+    "CREATE INDEX saga_unfinished ON saga (kind, lease_until) WHERE end_time IS NULL",
+];
+
 /// Creates `saga`, one row a saga, and `saga_steps`, one row for each step run or undone.
 pub(crate) async fn up(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     manager

@@ -18,6 +18,8 @@ pub struct Filter {
     pub state: Option<State>,
     /// Only about this resource.
     pub subject: Option<String>,
+    /// Only those that are under way.
+    pub unfinished: bool,
 }
 
 /// A saga, as operators see it.
@@ -128,6 +130,9 @@ pub async fn list(
     }
     if let Some(subject) = &filter.subject {
         query = query.filter(row::Column::Subject.eq(subject));
+    }
+    if filter.unfinished {
+        query = query.filter(row::Column::EndTime.is_null());
     }
     if let Some(after) = after {
         query = query.filter(row::Column::Id.lt(after));

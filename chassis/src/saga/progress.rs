@@ -44,9 +44,20 @@ impl Plan {
         }
     }
 
-    pub(super) fn first(&self) -> &str {
-        self.steps.first().map_or("", String::as_str)
+    /// The first step that is needed from this position on.
+    fn from(&self, step: usize, needed: &[bool]) -> Option<usize> {
+        (step..self.steps.len()).find(|step| needed[*step])
     }
+
+    /// The name of the step it begins with, where there is one.
+    pub(super) fn first(&self, needed: &[bool]) -> Option<&str> {
+        self.from(0, needed).map(|step| self.steps[step].as_str())
+    }
+}
+
+/// Which steps have anything to do, by position.
+pub(super) fn needed<S: Saga>(saga: &S) -> Vec<bool> {
+    S::STEPS.iter().map(|step| saga.needs(*step)).collect()
 }
 
 /// A log with the decisions of its plan.
@@ -54,6 +65,8 @@ impl Plan {
 pub(super) struct Progress {
     pub(super) log: Log,
     plan: Plan,
+    /// Which steps have anything to do, by position.
+    needed: Vec<bool>,
     /// Compensations tried in this round: a failing one lets the others go first.
     tried: Vec<usize>,
     /// How long to wait before the next action.
@@ -61,8 +74,8 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    pub(super) fn new(log: Log, plan: Plan) -> Progress {
-        Progress { log, plan, tried: Vec::new(), delay: None }
+    pub(super) fn new(log: Log, plan: Plan, needed: Vec<bool>) -> Progress {
+        Progress { log, plan, needed, tried: Vec::new(), delay: None }
     }
 
     /// Opens in the log what comes next, or ends the saga there.
@@ -141,8 +154,10 @@ impl Progress {
     fn forward(&mut self, late: bool, now: i64) -> Option<Next> {
         let last = self.log.entries.iter().rev().find(|entry| entry.direction == Direction::Run);
         let Some(last) = last else {
-            let first = self.plan.first().to_owned();
-            self.log.open(first, Direction::Run, now);
+            match self.plan.first(&self.needed).map(str::to_owned) {
+                Some(first) => self.log.open(first, Direction::Run, now),
+                None => self.end(State::Completed, now),
+            }
             return None;
         };
         let Some(step) = self.plan.steps.iter().position(|name| *name == last.step) else {
@@ -150,13 +165,17 @@ impl Progress {
             self.give_up(error, now);
             return None;
         };
-        if last.end_time.is_none() {
+        if last.end_time.is_none() && self.needed[step] {
             return Some(Next::Run(step));
         }
-        match self.plan.steps.get(step + 1).cloned() {
+        if last.end_time.is_none() {
+            // An earlier version of the definition opened it, and found nothing to do.
+            self.close(StepOutcome::Done, None, now);
+        }
+        match self.plan.from(step + 1, &self.needed) {
             None => self.end(State::Completed, now),
             Some(_) if late && step < self.plan.pivot => self.turn_back(too_late()),
-            Some(next) => self.log.open(next, Direction::Run, now),
+            Some(next) => self.log.open(self.plan.steps[next].clone(), Direction::Run, now),
         }
         None
     }

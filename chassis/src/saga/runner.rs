@@ -12,7 +12,7 @@ use tracing::{Instrument, error, info, info_span, warn};
 use uuid::Uuid;
 
 use super::log::{self, Log, State, Ticket, row};
-use super::progress::{Next, Plan, Progress};
+use super::progress::{Next, Plan, Progress, needed};
 use super::{Failure, Outcome, Saga};
 use crate::db::Db;
 use crate::deadline;
@@ -149,7 +149,10 @@ impl<S: Saga> Runner<S> {
             },
             entries: Vec::new(),
         };
-        log.open(self.inner.plan.first().to_owned(), super::Direction::Run, now.micros());
+        let needed = needed(&(self.inner.factory)(ticket(&log.row), state.clone()));
+        if let Some(first) = self.inner.plan.first(&needed) {
+            log.open(first.to_owned(), super::Direction::Run, now.micros());
+        }
         log.insert(tx).await?;
         Ok(Started { log, state: state.clone() })
     }
@@ -240,7 +243,7 @@ impl<S: Saga> Runner<S> {
         let mut saga = (self.inner.factory)(ticket, state);
         let until = until(log.row.deadline_at);
         let mut saved = log.clone();
-        let mut progress = Progress::new(log, self.inner.plan.clone());
+        let mut progress = Progress::new(log, self.inner.plan.clone(), needed(&saga));
         loop {
             let next = progress.next(Instant::now() >= until, Timestamp::now().micros());
             let delay = progress.delay.take().unwrap_or_default();
@@ -386,7 +389,8 @@ impl<S: Saga> Runner<S> {
     }
 
     fn outcome_of(&self, row: row::Model) -> Outcome {
-        let mut progress = Progress::new(Log { row, entries: Vec::new() }, self.inner.plan.clone());
+        let log = Log { row, entries: Vec::new() };
+        let mut progress = Progress::new(log, self.inner.plan.clone(), Vec::new());
         match progress.log.row.state {
             State::Running | State::Compensating => Outcome::Pending,
             State::Completed | State::Compensated | State::NeedsAttention => match progress.next(false, 0) {

@@ -32,6 +32,32 @@ async fn every_step_is_done_once_and_the_pivot_ends_the_saga() {
 }
 
 #[tokio::test]
+async fn a_step_that_is_not_needed_is_neither_done_nor_undone_nor_written_down() {
+    let shop = Shop::open().await;
+    for unneeded in [vec![Step::Coupon], vec![Step::Stock], vec![Step::Coupon, Step::Stock, Step::Payment]] {
+        let needed: Vec<_> = Step::ALL.into_iter().filter(|step| !unneeded.contains(step)).collect();
+        let names: Vec<_> = needed.iter().map(|step| format!("{step:?}")).collect();
+        let id = shop.accept_without(&unneeded).await;
+        let begun = get(shop.db.writer(), id).await.unwrap().unwrap();
+        assert_eq!(begun.steps.iter().map(|step| &step.step).collect::<Vec<_>>(), [&names[0]]);
+        assert_eq!(shop.drive(id).await, Outcome::Completed);
+        let view = get(shop.db.writer(), id).await.unwrap().unwrap();
+        assert_eq!(
+            view.steps.iter().map(|step| &step.step).collect::<Vec<_>>(),
+            names.iter().collect::<Vec<_>>()
+        );
+        assert_eq!(shop.world(id).held(), &needed[..needed.len() - 1]);
+
+        let id = shop.accept_without(&unneeded).await;
+        shop.script(id, Step::Confirm, Direction::Run, [Answer::Refuse]);
+        assert_eq!(shop.drive(id).await, Outcome::Compensated(refusal()));
+        assert_eq!((shop.world(id).held(), shop.world(id).undone()), (vec![], needed.len() - 1));
+    }
+    let id = shop.accept_without(&Step::ALL).await;
+    assert_eq!(shop.drive(id).await, Outcome::Completed);
+}
+
+#[tokio::test]
 async fn a_refusal_at_any_step_undoes_what_was_done_and_tells_the_reason() {
     let shop = Shop::open().await;
     for step in Step::ALL {

@@ -74,6 +74,15 @@ impl Saga for Checkout {
     const PIVOT_IS_LOCAL: bool = true;
     type State = State;
 
+    fn needs(&self, step: Step) -> bool {
+        match step {
+            Step::RedeemCoupon => self.state.coupon.is_some(),
+            Step::ReserveStock => !self.state.stock.is_empty(),
+            Step::AuthorizePayment => self.state.total.minor > 0,
+            Step::Confirm => true,
+        }
+    }
+
     async fn run(&mut self, step: Step) -> Result<(), Failure> {
         if self.tried.replace(step) == Some(step) {
             self.still_wanted().await?;
@@ -113,36 +122,24 @@ impl Checkout {
     }
 
     async fn redeem_coupon(&mut self) -> Result<(), Failure> {
-        if self.state.coupon.is_some() {
-            self.peers.redeem_coupon(&self.state, self.ticket.request_id(Step::RedeemCoupon)).await?;
-        }
-        Ok(())
+        Ok(self.peers.redeem_coupon(&self.state, self.ticket.request_id(Step::RedeemCoupon)).await?)
     }
 
     async fn release_coupon(&mut self) -> Result<(), Failure> {
-        if self.state.coupon.is_some() {
-            self.peers.release_coupon(&self.state, self.ticket.undo_id(Step::RedeemCoupon)).await?;
-        }
-        Ok(())
+        Ok(self.peers.release_coupon(&self.state, self.ticket.undo_id(Step::RedeemCoupon)).await?)
     }
 
     async fn reserve_stock(&mut self) -> Result<(), Failure> {
-        if !self.state.stock.is_empty() {
-            self.peers.reserve_stock(&self.state, self.ticket.request_id(Step::ReserveStock)).await?;
-        }
-        Ok(())
+        Ok(self.peers.reserve_stock(&self.state, self.ticket.request_id(Step::ReserveStock)).await?)
     }
 
     async fn release_stock(&mut self) -> Result<(), Failure> {
-        if !self.state.stock.is_empty() {
-            self.peers.release_stock(&self.state).await?;
-        }
-        Ok(())
+        Ok(self.peers.release_stock(&self.state).await?)
     }
 
     async fn authorize_payment(&mut self) -> Result<(), Failure> {
-        // Nobody is asked for nothing. A payment that is known was secured, and its token is forgotten.
-        if self.state.total.minor > 0 && self.state.payment.is_none() {
+        // A payment that is known was secured, and its token is forgotten.
+        if self.state.payment.is_none() {
             let request_id = self.ticket.request_id(Step::AuthorizePayment);
             self.state.payment = Some(self.peers.authorize_payment(&self.state, request_id).await?);
         }
@@ -151,9 +148,7 @@ impl Checkout {
     }
 
     async fn void_payment(&mut self) -> Result<(), Failure> {
-        if self.state.total.minor > 0 {
-            self.peers.void_payment(&self.state, self.ticket.undo_id(Step::AuthorizePayment)).await?;
-        }
+        self.peers.void_payment(&self.state, self.ticket.undo_id(Step::AuthorizePayment)).await?;
         self.state.token.clear();
         Ok(())
     }

@@ -49,6 +49,7 @@ struct Peers {
     undone: BTreeSet<String>,
     script: HashMap<(Step, &'static str), VecDeque<Answer>>,
     gate: Option<(Step, Gate)>,
+    unneeded: BTreeSet<Step>,
 }
 
 #[derive(Clone, Default)]
@@ -71,6 +72,11 @@ impl World {
     pub(super) fn held(&self) -> Vec<Step> {
         let peers = self.state.lock().unwrap();
         peers.held.iter().flat_map(|(step, keys)| keys.iter().map(|_| *step)).collect()
+    }
+
+    /// Says before the saga begins what it will not need.
+    pub(super) fn needs_not(&self, steps: impl IntoIterator<Item = Step>) {
+        self.state.lock().unwrap().unneeded.extend(steps);
     }
 
     pub(super) fn undone(&self) -> usize {
@@ -158,6 +164,10 @@ impl<const LOCAL: bool> Saga for Toy<LOCAL> {
     const PIVOT: Step = if LOCAL { Step::Confirm } else { Step::Payment };
     const PIVOT_IS_LOCAL: bool = LOCAL;
     type State = Vec<String>;
+
+    fn needs(&self, step: Step) -> bool {
+        !self.world.state.lock().unwrap().unneeded.contains(&step)
+    }
 
     async fn run(&mut self, step: Step) -> Result<(), Failure> {
         let key = self.ticket.request_id(step);
@@ -300,8 +310,18 @@ impl Shop {
         self.accept_within(Duration::from_secs(60)).await
     }
 
-    pub(super) async fn accept_within(&self, deadline: Duration) -> Uuid {
+    /// A saga that has nothing to do in some steps.
+    pub(super) async fn accept_without(&self, unneeded: &[Step]) -> Uuid {
         let id = Uuid::now_v7();
+        self.world(id).needs_not(unneeded.iter().copied());
+        self.accept_as(id, Duration::from_secs(60)).await
+    }
+
+    pub(super) async fn accept_within(&self, deadline: Duration) -> Uuid {
+        self.accept_as(Uuid::now_v7(), deadline).await
+    }
+
+    async fn accept_as(&self, id: Uuid, deadline: Duration) -> Uuid {
         let started = (self.db)
             .write(async |tx| self.runner.start(tx, id, "orders/1", &Vec::new(), deadline).await)
             .await
