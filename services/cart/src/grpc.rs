@@ -26,7 +26,7 @@ impl CartService for Service {
         if caller.service() == Some("order") {
             return Ok(Response::new(cart));
         }
-        Ok(Response::new(self.preview.show(cart).await))
+        Ok(Response::new(self.preview.show(&caller, cart).await))
     }
 
     async fn add_item(&self, request: Request<pb::AddItemRequest>) -> Answer {
@@ -35,45 +35,48 @@ impl CartService for Service {
         let variant = wire::foreign_name("variant", "products", &request.variant)?;
         let offer = self.preview.offer(&variant).await?.ok_or(Error::VariantNotFound)?;
         let key = Key::of(&caller, "AddItem", &request.request_id, &request);
-        self.change(key, async |tx| service::add(tx, owner, which, &offer, request.quantity).await).await
+        self.change(&caller, key, async |tx| service::add(tx, owner, which, &offer, request.quantity).await)
+            .await
     }
 
     async fn update_item(&self, request: Request<pb::UpdateItemRequest>) -> Answer {
         let (caller, request) = caller::of(request)?;
         let (owner, which) = (caller.subject()?, which("cart", &request.cart)?);
         let key = Key::of(&caller, "UpdateItem", &request.request_id, &request);
-        self.change(key, async |tx| service::set(tx, owner, which, &request.variant, request.quantity).await)
-            .await
+        self.change(&caller, key, async |tx| {
+            service::set(tx, owner, which, &request.variant, request.quantity).await
+        })
+        .await
     }
 
     async fn remove_item(&self, request: Request<pb::RemoveItemRequest>) -> Answer {
         let (caller, request) = caller::of(request)?;
         let (owner, which) = (caller.subject()?, which("cart", &request.cart)?);
         let key = Key::of(&caller, "RemoveItem", &request.request_id, &request);
-        self.change(key, async |tx| service::remove(tx, owner, which, &request.variant).await).await
+        self.change(&caller, key, async |tx| service::remove(tx, owner, which, &request.variant).await).await
     }
 
     async fn clear_cart(&self, request: Request<pb::ClearCartRequest>) -> Answer {
         let (caller, request) = caller::of(request)?;
         let (owner, which) = (caller.subject()?, which("cart", &request.cart)?);
         let key = Key::of(&caller, "ClearCart", &request.request_id, &request);
-        self.change(key, async |tx| service::clear(tx, owner, which).await).await
+        self.change(&caller, key, async |tx| service::clear(tx, owner, which).await).await
     }
 
     async fn apply_coupon(&self, request: Request<pb::ApplyCouponRequest>) -> Answer {
         let (caller, request) = caller::of(request)?;
         let (owner, which) = (caller.subject()?, which("cart", &request.cart)?);
         let code = request.code.trim().to_uppercase();
-        self.preview.try_coupon(self.read(&caller, which).await?.into(), &code).await?;
+        self.preview.try_coupon(&caller, self.read(&caller, which).await?.into(), &code).await?;
         let key = Key::of(&caller, "ApplyCoupon", &request.request_id, &request);
-        self.change(key, async |tx| service::set_coupon(tx, owner, which, &code).await).await
+        self.change(&caller, key, async |tx| service::set_coupon(tx, owner, which, &code).await).await
     }
 
     async fn remove_coupon(&self, request: Request<pb::RemoveCouponRequest>) -> Answer {
         let (caller, request) = caller::of(request)?;
         let (owner, which) = (caller.subject()?, which("cart", &request.cart)?);
         let key = Key::of(&caller, "RemoveCoupon", &request.request_id, &request);
-        self.change(key, async |tx| service::set_coupon(tx, owner, which, "").await).await
+        self.change(&caller, key, async |tx| service::set_coupon(tx, owner, which, "").await).await
     }
 
     async fn merge_cart(&self, request: Request<pb::MergeCartRequest>) -> Answer {
@@ -83,7 +86,7 @@ impl CartService for Service {
         // A guest's token is renewed every few minutes: what is asked is the same with another one.
         let asked = pb::MergeCartRequest { guest_access_token: guest.clone(), ..request };
         let key = Key::of(&caller, "MergeCart", &asked.request_id, &asked);
-        self.change(key, async |tx| service::merge(tx, &guest, user).await).await
+        self.change(&caller, key, async |tx| service::merge(tx, &guest, user).await).await
     }
 }
 
@@ -111,12 +114,12 @@ impl Service {
     }
 
     /// Changes a cart once, then shows it. Prices are looked up after the transaction: they are not part of the change.
-    async fn change<F>(&self, key: Key, work: F) -> Answer
+    async fn change<F>(&self, caller: &Caller, key: Key, work: F) -> Answer
     where
         F: AsyncFnOnce(&DatabaseTransaction) -> Result<Cart, Error>,
     {
         let cart = once(&self.db, key, async |tx| work(tx).await.map(pb::Cart::from)).await?;
-        Ok(Response::new(self.preview.show(cart).await))
+        Ok(Response::new(self.preview.show(caller, cart).await))
     }
 
     /// The guest whose access token it is. The token of the caller counts; that this one does not is a fault of the

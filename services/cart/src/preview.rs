@@ -7,7 +7,8 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use chassis::cache::{Cache, Redis, Settings};
-use chassis::client::Channel;
+use chassis::caller::Caller;
+use chassis::client::{Channel, as_subject};
 use chassis::host::Host;
 use chassis::money::Money;
 use contract::cart::v1 as pb;
@@ -49,8 +50,8 @@ impl Preview {
         })
     }
 
-    /// The cart as it is shown.
-    pub(crate) async fn show(&self, mut cart: pb::Cart) -> pb::Cart {
+    /// The cart as it is shown to the caller.
+    pub(crate) async fn show(&self, caller: &Caller, mut cart: pb::Cart) -> pb::Cart {
         let offers = self.offers(cart.lines.iter().map(|line| line.variant.clone()).collect()).await;
         let offers = offers.inspect_err(|status| away("catalog", status)).ok();
         let mut problems = Vec::new();
@@ -64,7 +65,7 @@ impl Preview {
             cart.lines.iter_mut().for_each(|line| line.added_price = None);
         }
         let (lacking, (discount, objection)) =
-            tokio::join!(self.lacking(&cart, offers.as_ref()), self.discount(&cart));
+            tokio::join!(self.lacking(&cart, offers.as_ref()), self.discount(caller, &cart));
         problems.extend(lacking);
         problems.extend(objection);
         pb::Cart { discount, problems, ..cart }
@@ -105,11 +106,15 @@ impl Preview {
     }
 
     /// What the coupon takes off, or why it does not apply.
-    async fn discount(&self, cart: &pb::Cart) -> (Option<contract::Money>, Option<pb::CartProblem>) {
+    async fn discount(
+        &self,
+        caller: &Caller,
+        cart: &pb::Cart,
+    ) -> (Option<contract::Money>, Option<pb::CartProblem>) {
         if cart.coupon_code.is_empty() {
             return (None, None);
         }
-        match self.evaluate(cart, &cart.coupon_code).await {
+        match self.evaluate(caller, cart, &cart.coupon_code).await {
             Ok(discount) => (discount, None),
             Err(status) if refuses(&status) => {
                 let message = status.message().to_owned();
@@ -124,8 +129,14 @@ impl Preview {
         }
     }
 
-    /// Asks promotion what a coupon takes off a cart that is priced. Of a cart without priced lines it is not asked.
-    async fn evaluate(&self, cart: &pb::Cart, code: &str) -> Result<Option<contract::Money>, Status> {
+    /// Asks promotion what a coupon takes off a cart that is priced, for the caller: it counts who guesses at codes. Of a
+    /// cart without priced lines it is not asked.
+    async fn evaluate(
+        &self,
+        caller: &Caller,
+        cart: &pb::Cart,
+        code: &str,
+    ) -> Result<Option<contract::Money>, Status> {
         let priced = |line: &pb::CartLine| {
             let total = line.total.clone()?;
             Some(PricedLine { variant: line.variant.clone(), quantity: line.quantity, total: Some(total) })
@@ -136,13 +147,14 @@ impl Preview {
         }
         let request =
             EvaluateDiscountsRequest { coupon_code: code.to_owned(), lines, customer: cart.owner.clone() };
-        Ok(self.promotion.clone().evaluate_discounts(request).await?.into_inner().discount)
+        let asked = as_subject(caller, request);
+        Ok(self.promotion.clone().evaluate_discounts(asked).await?.into_inner().discount)
     }
 
     /// Whether a coupon may be put on a cart: only promotion's own refusal says no.
-    pub(crate) async fn try_coupon(&self, cart: pb::Cart, code: &str) -> Result<(), Status> {
+    pub(crate) async fn try_coupon(&self, caller: &Caller, cart: pb::Cart, code: &str) -> Result<(), Status> {
         let bare = pb::Cart { coupon_code: String::new(), ..cart };
-        match self.evaluate(&self.show(bare).await, code).await {
+        match self.evaluate(caller, &self.show(caller, bare).await, code).await {
             Err(status) if refuses(&status) || status.code() == Code::ResourceExhausted => {
                 Err(passed_on(&status))
             }

@@ -55,7 +55,7 @@ impl PromotionService for Service {
         // Limits are kept when a coupon is used; what is told before may be a moment old.
         let told = service::evaluate(self.db.reader(), &code, customer, &lines, subtotal).await;
         if matches!(told, Err(Error::CouponNotFound)) {
-            self.guesses.count(&caller, Instant::now());
+            self.guesses.count(&caller, code.as_str(), Instant::now());
         }
         let (coupon, discount) = told?;
         Ok(Response::new(pb::EvaluateDiscountsResponse {

@@ -21,10 +21,11 @@ pub(crate) struct Guesses {
     by_caller: Arc<Mutex<HashMap<String, Minute>>>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Minute {
     began: Instant,
     unknown: u32,
+    last: String,
 }
 
 impl Guesses {
@@ -50,8 +51,9 @@ impl Guesses {
         }
     }
 
-    /// Counts an unknown code.
-    pub(crate) fn count(&self, caller: &Caller, now: Instant) {
+    /// Counts an unknown code. The same one again tells nothing new: a cart that holds a code which is gone is looked at
+    /// often.
+    pub(crate) fn count(&self, caller: &Caller, code: &str, now: Instant) {
         let Some(key) = key(caller) else { return };
         let mut counts = self.by_caller.lock().unwrap_or_else(PoisonError::into_inner);
         if counts.len() >= CALLERS_MAX {
@@ -60,11 +62,15 @@ impl Guesses {
         if counts.len() >= CALLERS_MAX {
             counts.clear();
         }
-        let minute = counts.entry(key).or_insert(Minute { began: now, unknown: 0 });
+        let fresh = || Minute { began: now, unknown: 0, last: String::new() };
+        let minute = counts.entry(key).or_insert_with(fresh);
         if now.duration_since(minute.began) >= WINDOW {
-            *minute = Minute { began: now, unknown: 0 };
+            *minute = fresh();
         }
-        minute.unknown = minute.unknown.saturating_add(1);
+        if minute.last != code {
+            minute.unknown = minute.unknown.saturating_add(1);
+            code.clone_into(&mut minute.last);
+        }
     }
 }
 
@@ -82,9 +88,9 @@ mod tests {
         let (guesses, mallory, ann) =
             (Guesses::new(3), Caller::person("users/m", None, []), Caller::person("users/a", None, []));
         let now = Instant::now();
-        for _ in 0..3 {
+        for code in ["A", "A", "B", "C"] {
             assert!(guesses.check(&mallory, now).is_ok());
-            guesses.count(&mallory, now);
+            guesses.count(&mallory, code, now);
         }
         assert_eq!(guesses.check(&mallory, now).unwrap_err().code(), tonic::Code::ResourceExhausted);
         assert!(guesses.check(&ann, now).is_ok());

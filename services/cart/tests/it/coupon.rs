@@ -47,3 +47,30 @@ async fn a_coupon_that_ends_while_it_is_on_the_cart_becomes_a_problem() {
     let cart = ada.cart().await;
     assert_eq!((problems(&cart), cart.discount), (vec![Kind::CouponInvalid], None));
 }
+
+#[tokio::test]
+async fn codes_cannot_be_guessed_through_a_cart() {
+    let shop = Shop::open().await;
+    shop.peers.facts().coupons.insert("TEN".to_owned(), Some(10));
+    let (mallory, ada) = (shop.shopper("users/mallory"), shop.shopper("users/ada"));
+    mallory.add(HAT, 1).await.unwrap();
+    ada.add(HAT, 1).await.unwrap();
+    for guess in 0..30 {
+        assert_eq!(mallory.apply(&format!("GUESS{guess}")).await.unwrap_err().code(), Code::NotFound);
+    }
+    let refusal = mallory.apply("TEN").await.unwrap_err();
+    assert_eq!(
+        (refusal.code(), status::reason(&refusal).as_deref()),
+        (Code::ResourceExhausted, Some("TOO_MANY_UNKNOWN_CODES"))
+    );
+    assert_eq!(ada.apply("TEN").await.unwrap().coupon_code, "TEN", "nobody else is hindered");
+}
+
+#[tokio::test]
+async fn a_code_put_on_an_empty_cart_counts_when_it_is_looked_at() {
+    let shop = Shop::open().await;
+    let mallory = shop.shopper("users/mallory");
+    mallory.apply("GUESS").await.unwrap();
+    assert_eq!(problems(&mallory.add(HAT, 1).await.unwrap()), [Kind::CouponInvalid]);
+    assert_eq!(shop.peers.facts().guesses.get("users/mallory"), Some(&1));
+}

@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll};
 
-use chassis::testing::TestProcess;
+use chassis::testing::{TestProcess, subject_of};
 use contract::codec::Codec;
 use contract::validate::Input;
 use contract::{Money, catalog, inventory, promotion};
@@ -28,9 +28,16 @@ pub(crate) struct Facts {
     pub(crate) coupons: HashMap<String, Option<i64>>,
     /// The methods that nobody answers.
     pub(crate) away: Vec<&'static str>,
+    /// Unknown codes by who tried them.
+    pub(crate) guesses: HashMap<String, usize>,
+    /// For whom the call under way is made.
+    asker: Option<String>,
     /// How often each method was called.
     pub(crate) calls: HashMap<&'static str, usize>,
 }
+
+/// Unknown codes that one subject may try.
+const GUESSES_MAX: usize = 30;
 
 impl Peers {
     pub(crate) fn facts(&self) -> MutexGuard<'_, Facts> {
@@ -78,8 +85,15 @@ fn evaluate_discounts(
 ) -> Result<promotion::v1::EvaluateDiscountsResponse, Status> {
     let refused =
         |code, reason| chassis::status::plain(code, reason, "promotion.cartwright", "no such luck", &[]);
+    let asker = facts.asker.clone().unwrap_or_default();
+    if facts.guesses.get(&asker).is_some_and(|guesses| *guesses >= GUESSES_MAX) {
+        return Err(refused(Code::ResourceExhausted, "TOO_MANY_UNKNOWN_CODES"));
+    }
     let percent = match facts.coupons.get(&request.coupon_code) {
-        None => return Err(refused(Code::NotFound, "COUPON_NOT_FOUND")),
+        None => {
+            *facts.guesses.entry(asker).or_default() += 1;
+            return Err(refused(Code::NotFound, "COUPON_NOT_FOUND"));
+        }
         Some(None) => return Err(refused(Code::FailedPrecondition, "COUPON_EXPIRED")),
         Some(Some(percent)) => percent,
     };
@@ -142,6 +156,7 @@ impl<R: Send + 'static, A: Send + 'static> UnaryService<R> for Call<R, A> {
 
     fn call(&mut self, request: Request<R>) -> Self::Future {
         let mut facts = self.peers.facts();
+        facts.asker = subject_of(request.metadata());
         *facts.calls.entry(self.method).or_default() += 1;
         let answer = match facts.away.contains(&self.method) {
             true => Err(Status::unavailable("nobody is there")),
