@@ -3,7 +3,9 @@ use chassis::consumer::{self, Delivery, Handle};
 use chassis::money::Money;
 use chassis::time::Timestamp;
 use contract::identity::v1::UserErased;
-use contract::order::v1::{EventLine, OrderCancelled, OrderConfirmed, OrderImported, OrderReturned};
+use contract::order::v1::{
+    EventLine, OrderCancelled, OrderClaimed, OrderConfirmed, OrderImported, OrderReturned,
+};
 use sea_orm::DatabaseTransaction;
 
 use crate::domain::sale::{Amounts, Line};
@@ -97,6 +99,17 @@ impl Handle<OrderReturned> for Service {
             adjust_time: time(event.return_time.as_ref(), delivery),
         };
         Ok(service::given_back(tx, &returned).await?)
+    }
+}
+
+impl Handle<OrderClaimed> for Service {
+    async fn handle(
+        &self,
+        tx: &DatabaseTransaction,
+        event: OrderClaimed,
+        _: &Delivery,
+    ) -> Result<(), consumer::Error> {
+        Ok(service::claimed(tx, &event.order, &event.customer).await?)
     }
 }
 

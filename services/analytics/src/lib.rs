@@ -21,7 +21,7 @@ use chassis::host::Host;
 use chassis::server::Server;
 use contract::analytics::v1::analytics_service_server::AnalyticsServiceServer;
 use contract::identity::v1::UserErased;
-use contract::order::v1::{OrderCancelled, OrderConfirmed, OrderImported, OrderReturned};
+use contract::order::v1::{OrderCancelled, OrderClaimed, OrderConfirmed, OrderImported, OrderReturned};
 
 pub use config::Config;
 pub use migration::Migrator;
@@ -41,6 +41,7 @@ pub async fn serve(host: Host, config: Config) -> Result<(), chassis::Error> {
         .on::<OrderImported>(service.clone())
         .on::<OrderCancelled>(service.clone())
         .on::<OrderReturned>(service.clone())
+        .on::<OrderClaimed>(service.clone())
         .on::<UserErased>(service.clone());
     let retained = db.clone();
     Server::new(&host, &db)

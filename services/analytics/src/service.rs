@@ -17,6 +17,11 @@ pub(crate) async fn sold(tx: &DatabaseTransaction, sale: &Sale) -> Result<(), Er
     Ok(())
 }
 
+/// A sale is another customer's. Of an order that came to nothing before it was a sale there is none.
+pub(crate) async fn claimed(tx: &DatabaseTransaction, order: &str, customer: &str) -> Result<(), Error> {
+    Ok(store::sale::give(tx, order, customer).await?)
+}
+
 /// Takes in, once, what was given back of a sale.
 pub(crate) async fn given_back(tx: &DatabaseTransaction, adjustment: &Adjustment) -> Result<(), Error> {
     if store::sale::insert_adjustment(tx, adjustment).await? {

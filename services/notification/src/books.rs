@@ -58,10 +58,9 @@ async fn one_confirmation(connection: &impl ConnectionTrait) -> Result<Finding, 
 }
 
 async fn codes_forgotten(connection: &impl ConnectionTrait) -> Result<Finding, DbErr> {
-    let checked =
-        "SELECT COUNT(*) AS count FROM notifications WHERE kind = 'verify-contact' AND state <> 'PENDING'";
+    let checked = "SELECT COUNT(*) AS count FROM notifications WHERE kind IN ('verify-contact', 'claim-order', 'password-reset') AND state <> 'PENDING'";
     let offenders =
-        "SELECT dedup_key AS name FROM notifications WHERE kind = 'verify-contact' AND state <> 'PENDING'
+        "SELECT dedup_key AS name FROM notifications WHERE kind IN ('verify-contact', 'claim-order', 'password-reset') AND state <> 'PENDING'
                      AND (filling <> '{}' OR subject <> '' OR body <> '')";
     Ok(Finding {
         invariant: "no code is kept once it was sent",

@@ -9,6 +9,7 @@ use crate::domain::kind;
 mod m20261120_000001_messages;
 mod m20261120_000002_templates;
 mod m20261121_000001_password_reset;
+mod m20261121_000002_claim_order;
 mod texts;
 
 /// Every change of the schema, in order.
@@ -22,6 +23,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261120_000001_messages::Migration),
             Box::new(m20261120_000002_templates::Migration),
             Box::new(m20261121_000001_password_reset::Migration),
+            Box::new(m20261121_000002_claim_order::Migration),
         ]
     }
 }

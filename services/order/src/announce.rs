@@ -34,6 +34,14 @@ pub(crate) async fn announce(
         Event::ReturnReceived { id, lines, .. } => {
             outbox::append(tx, &name, &returned(order, *id, lines, happened.time, false)).await?
         }
+        Event::Claimed { customer, previous_customer } => {
+            let claimed = pb::OrderClaimed {
+                order: name.clone(),
+                customer: customer.clone(),
+                previous_customer: previous_customer.clone(),
+            };
+            outbox::append(tx, &name, &claimed).await?
+        }
         Event::CancellationRequested { .. }
         | Event::PaymentCaptured { .. }
         | Event::PaymentVoided { .. }

@@ -14,6 +14,9 @@ pub struct Config {
     /// The same for single countries of destination, such as DE=1900,US=0. Others have that one.
     #[arg(long, env = "TAX_BASIS_POINTS_BY_COUNTRY", value_delimiter = ',')]
     pub tax_basis_points_by_country: Vec<CountryTax>,
+    /// The payment channels that customers may choose, separated by commas: the same setting tells payment which there are.
+    #[arg(long, env = "PAYMENT_CHANNELS", value_delimiter = ',', default_value = "sandbox")]
+    pub checkout_channels: Vec<String>,
     /// How long a checkout may take before it is undone, in seconds: an order that is not paid by then is cancelled.
     #[arg(long, env = "CHECKOUT_SECONDS", default_value_t = 900, value_parser = clap::value_parser!(u64).range(1..))]
     pub checkout_seconds: u64,
@@ -21,7 +24,12 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Config {
-        Config { tax_basis_points: 2000, tax_basis_points_by_country: Vec::new(), checkout_seconds: 900 }
+        Config {
+            tax_basis_points: 2000,
+            tax_basis_points_by_country: Vec::new(),
+            checkout_channels: vec!["sandbox".to_owned()],
+            checkout_seconds: 900,
+        }
     }
 }
 
@@ -81,7 +89,7 @@ mod tests {
                 "DE=1900".parse().expect("a rate"),
                 "US=0".parse().expect("a rate"),
             ],
-            checkout_seconds: 900,
+            ..Config::default()
         };
         assert_eq!([config.tax_for("GB"), config.tax_for("DE"), config.tax_for("US")], [2000, 1900, 0]);
         for wrong in ["DE", "XX=1", "DE=-1", "DE=10001", "DE=1.5"] {

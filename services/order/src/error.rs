@@ -28,6 +28,8 @@ pub(crate) enum Error {
     PriceChanged { total: Money },
     #[error("an order was made of this cart already")]
     CartOrdered,
+    #[error("the code is wrong, was used or has expired; ask for another one")]
+    CodeInvalid,
     #[error("{noun} does not answer; nothing was done")]
     PeerAway { noun: &'static str },
     /// Refused elsewhere, in words that are passed on.
@@ -47,6 +49,12 @@ impl Error {
     /// For those who hear of the database only.
     pub(crate) fn into_database(self) -> DbErr {
         if let Error::Database(error) = self { error } else { DbErr::Custom(status::chain(&self)) }
+    }
+}
+
+impl From<Status> for Error {
+    fn from(refusal: Status) -> Error {
+        Error::Passed(Box::new(refusal))
     }
 }
 
@@ -84,6 +92,7 @@ impl From<Error> for Status {
                 );
             }
             Error::CartOrdered => (Code::FailedPrecondition, "CART_ALREADY_ORDERED"),
+            Error::CodeInvalid => (Code::InvalidArgument, "CODE_INVALID"),
             Error::PeerAway { .. } => (Code::Unavailable, "PEER_AWAY"),
             Error::Passed(status) => return Status::clone(status),
             Error::PeerWrong { .. } | Error::Broken(_) | Error::Stored(_) | Error::Database(_) => {
@@ -105,6 +114,7 @@ fn of_refused(refused: &Refused) -> (Code, &'static str) {
         Refused::ReturnTooLarge { .. } => (Code::FailedPrecondition, "RETURN_TOO_LARGE"),
         Refused::NoSuchReturn(_) => (Code::NotFound, "RETURN_NOT_FOUND"),
         Refused::ReturnClosed { .. } => (Code::FailedPrecondition, "RETURN_CLOSED"),
+        Refused::NotClaimable(_) => (Code::FailedPrecondition, "ORDER_NOT_CLAIMABLE"),
     }
 }
 

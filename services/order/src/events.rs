@@ -90,6 +90,7 @@ impl Handle<ShipmentDelivered> for Service {
 impl Handle<UserErased> for Service {
     async fn handle(&self, tx: &DatabaseTransaction, event: UserErased, _: &Delivery) -> Result<(), Error> {
         store::erase(tx, &event.user).await?;
+        store::claims::erase(tx, &event.user).await?;
         Ok(())
     }
 }

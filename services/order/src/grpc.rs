@@ -23,7 +23,7 @@ use crate::error::{DOMAIN, Error};
 use crate::quote::{self, Purpose};
 use crate::service::{Imported, owner};
 use crate::store::{self, Details, Owner};
-use crate::{Service, place, service};
+use crate::{Service, claims, place, service};
 
 /// A page ends early where its orders get larger than this together: clients take answers up to 4 MiB.
 const PAGE_BYTES_MAX: usize = 1024 * 1024;
@@ -47,7 +47,7 @@ impl OrderService for Service {
         request: Request<pb::PlaceOrderRequest>,
     ) -> Result<Response<pb::Order>, Status> {
         let (caller, request) = caller::of(request)?;
-        let command = read::command(&request)?;
+        let command = read::command(&request, &self.config.checkout_channels)?;
         let key = Key::of(&caller, "PlaceOrder", &request.request_id, &request);
         Ok(Response::new(place::place(self, &caller, key, command).await?))
     }
@@ -88,6 +88,26 @@ impl OrderService for Service {
             return Ok(Response::new(self.turned_back(id).await?));
         }
         Ok(Response::new(self.dress(order).await?))
+    }
+
+    async fn request_order_claim(
+        &self,
+        request: Request<pb::RequestOrderClaimRequest>,
+    ) -> Result<Response<pb::RequestOrderClaimResponse>, Status> {
+        let (caller, request) = caller::of(request)?;
+        let number = read::number("order", &request.order)?;
+        claims::request(self, &caller, number, &read::email("email", &request.email)?).await?;
+        Ok(Response::new(pb::RequestOrderClaimResponse {}))
+    }
+
+    async fn claim_order(
+        &self,
+        request: Request<pb::ClaimOrderRequest>,
+    ) -> Result<Response<pb::Order>, Status> {
+        let (caller, request) = caller::of(request)?;
+        let number = read::number("order", &request.order)?;
+        let order = claims::claim(self, &caller, &number, &request.code).await?;
+        Ok(Response::new(self.dress(pb::Order::from(&order)).await?))
     }
 
     type WatchOrderStream = BoxStream<'static, Result<pb::Order, Status>>;

@@ -13,6 +13,7 @@
 mod announce;
 mod books;
 mod checkout;
+mod claims;
 mod config;
 mod domain;
 mod error;
@@ -43,6 +44,7 @@ pub use migration::Migrator;
 
 use books::Books;
 use checkout::Checkout;
+use claims::Claims;
 use peers::Peers;
 use watch::Watchers;
 
@@ -53,11 +55,12 @@ pub(crate) struct Service {
     peers: Peers,
     config: Arc<Config>,
     runner: Runner<Checkout>,
+    claims: Claims,
     watchers: Watchers,
 }
 
 impl Service {
-    fn new(db: &Db, peers: Peers, config: Config, patience: saga::Settings) -> Service {
+    fn new(db: &Db, peers: Peers, claims: Claims, config: Config, patience: saga::Settings) -> Service {
         let checkout = {
             let (db, peers) = (db.clone(), peers.clone());
             move |ticket, state| Checkout::new(&db, &peers, ticket, state)
@@ -67,6 +70,7 @@ impl Service {
             peers,
             config: Arc::new(config),
             runner: Runner::new(db, "order", patience, checkout),
+            claims,
             watchers: Watchers::new(db),
         }
     }
@@ -75,7 +79,9 @@ impl Service {
 /// Serves orders until the host's shutdown.
 pub async fn serve(host: Host, config: Config) -> Result<(), chassis::Error> {
     let db = host.db::<Migrator>().await?;
-    let service = Service::new(&db, Peers::of(&host)?, config, saga::Settings::default());
+    let peers = Peers::of(&host)?;
+    let claims = Claims::open(&db, &peers).await?;
+    let service = Service::new(&db, peers, claims.clone(), config, saga::Settings::default());
     let consumer = Consumer::new(&db, "order")
         .on::<PaymentCaptured>(service.clone())
         .on::<PaymentVoided>(service.clone())
@@ -90,6 +96,7 @@ pub async fn serve(host: Host, config: Config) -> Result<(), chassis::Error> {
         .grpc(OrderServiceServer::new(service))
         .consume(consumer)
         .background("sagas", async move |stop| runner.recover(stop).await)
+        .background("claims", async move |stop| claims.run(stop).await)
         // Streams end as soon as the server is asked to stop: it waits for them.
         .background("watchers", async move |_| watchers.run(shutdown.cancelled_owned()).await)
         .audit(Books)

@@ -1,8 +1,10 @@
 //! The schema, one change after another.
 
 mod m20261120_000001_orders;
+mod m20261120_000002_claims;
 
-use sea_orm_migration::{MigrationTrait, MigratorTrait};
+use sea_orm::{ConnectionTrait, DatabaseBackend, DbErr};
+use sea_orm_migration::{MigrationTrait, MigratorTrait, SchemaManager};
 
 /// Brings the order database up to date.
 #[derive(Debug)]
@@ -10,6 +12,17 @@ pub struct Migrator;
 
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m20261120_000001_orders::Migration)]
+        vec![Box::new(m20261120_000001_orders::Migration), Box::new(m20261120_000002_claims::Migration)]
     }
+}
+
+/// Runs statements that read the same on both databases but for two type names.
+async fn run(manager: &SchemaManager<'_>, statements: &[&str]) -> Result<(), DbErr> {
+    let postgres = manager.get_database_backend() == DatabaseBackend::Postgres;
+    let (uuid, bytes) = if postgres { ("UUID", "BYTEA") } else { ("BLOB", "BLOB") };
+    for statement in statements {
+        let statement = statement.replace("{uuid}", uuid).replace("{bytes}", bytes);
+        manager.get_connection().execute_unprepared(&statement).await?;
+    }
+    Ok(())
 }

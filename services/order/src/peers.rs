@@ -19,6 +19,9 @@ use contract::inventory::v1::{
     BatchGetStockRequest, ReleaseReservationRequest, ReservationLine, ReserveStockRequest,
     inventory_service_client::InventoryServiceClient,
 };
+use contract::notification::v1::{
+    SendNotificationRequest, TemplateValue, notification_service_client::NotificationServiceClient,
+};
 use contract::payment::v1::{
     AuthorizePaymentRequest, VoidPaymentRequest, payment_service_client::PaymentServiceClient,
 };
@@ -30,8 +33,10 @@ use contract::shipping::v1::{QuoteShippingRequest, shipping_service_client::Ship
 use tonic::{Code, Status};
 
 use crate::checkout::State;
-use crate::domain::Goods;
+use crate::claims::is_final;
+use crate::domain::{Goods, Order};
 use crate::error::Error;
+use crate::store::claims::Asked;
 
 /// Everyone a checkout talks to.
 #[derive(Clone, Debug)]
@@ -40,6 +45,7 @@ pub(crate) struct Peers {
     catalog: CatalogServiceClient<Channel>,
     identity: IdentityServiceClient<Channel>,
     inventory: InventoryServiceClient<Channel>,
+    notification: NotificationServiceClient<Channel>,
     payment: PaymentServiceClient<Channel>,
     promotion: PromotionServiceClient<Channel>,
     shipping: ShippingServiceClient<Channel>,
@@ -83,6 +89,7 @@ impl Peers {
             catalog: CatalogServiceClient::new(host.client("catalog")?),
             identity: IdentityServiceClient::new(host.client("identity")?),
             inventory: InventoryServiceClient::new(host.client("inventory")?),
+            notification: NotificationServiceClient::new(host.client("notification")?),
             payment: PaymentServiceClient::new(host.client("payment")?),
             promotion: PromotionServiceClient::new(host.client("promotion")?),
             shipping: ShippingServiceClient::new(host.client("shipping")?),
@@ -108,13 +115,36 @@ impl Peers {
             .collect()
     }
 
-    /// Whether somebody can be reached.
-    pub(crate) async fn has_contact(&self, subject: &str) -> Result<bool, Error> {
+    /// Where somebody can be reached, if anywhere: an address in its one spelling.
+    pub(crate) async fn contact(&self, subject: &str) -> Result<Option<String>, Error> {
         let request = GetContactRequest { subject: subject.to_owned() };
         match self.identity.clone().get_contact(request).await {
-            Ok(contact) => Ok(!contact.into_inner().email.is_empty()),
-            Err(status) if status.code() == Code::NotFound => Ok(false),
+            Ok(contact) => Ok(Some(contact.into_inner().email).filter(|email| !email.is_empty())),
+            Err(status) if status.code() == Code::NotFound => Ok(None),
             Err(status) => Err(read_from("identity")(status)),
+        }
+    }
+
+    /// Has the code of a claim mailed to the guest. Again it is the same message.
+    pub(crate) async fn mail_claim_code(
+        &self,
+        asked: &Asked,
+        order: &Order,
+        code: String,
+    ) -> Result<(), Error> {
+        let value = |key: &str, value: String| TemplateValue { key: key.to_owned(), value };
+        let request = SendNotificationRequest {
+            recipient: order.customer.clone(),
+            kind: "claim-order".to_owned(),
+            address: asked.email.clone(),
+            values: vec![value("order", order.number().to_string()), value("code", code)],
+            request_id: asked.id.to_string(),
+            ..SendNotificationRequest::default()
+        };
+        match self.notification.clone().send_notification(request).await {
+            Ok(_) => Ok(()),
+            Err(status) if is_final(status.code()) => Err(status.into()),
+            Err(_) => Err(Error::PeerAway { noun: "notification" }),
         }
     }
 
@@ -125,9 +155,10 @@ impl Peers {
         Ok(found.into_inner().stock.into_iter().map(|stock| (stock.sku, stock.available)).collect())
     }
 
-    /// What a coupon takes off each line.
+    /// What a coupon takes off each line. It is asked for the caller, because promotion counts who guesses at codes.
     pub(crate) async fn discounts(
         &self,
+        caller: &Caller,
         code: &str,
         customer: &str,
         goods: &Goods,
@@ -142,8 +173,8 @@ impl Peers {
             lines: goods.lines.iter().map(line).collect(),
             customer: customer.to_owned(),
         };
-        let found =
-            self.promotion.clone().evaluate_discounts(request).await.map_err(read_from("promotion"))?;
+        let asked = as_subject(caller, request);
+        let found = self.promotion.clone().evaluate_discounts(asked).await.map_err(read_from("promotion"))?;
         found
             .into_inner()
             .line_discounts

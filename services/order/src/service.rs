@@ -161,7 +161,8 @@ async fn load(tx: &DatabaseTransaction, owner: Owner<'_>, id: Id<Order>) -> Resu
     store::load(tx, owner, id).await?.ok_or_else(|| Error::NotFound(id.name()))
 }
 
-fn author(caller: &Caller, order: &Order) -> String {
+/// Who acts, as the history of the order tells it.
+pub(crate) fn author(caller: &Caller, order: &Order) -> String {
     match (caller.subject_if_any(), caller.service()) {
         (Some(subject), _) if subject == order.customer => CUSTOMER.to_owned(),
         (Some(subject), _) => subject.to_owned(),

@@ -1,5 +1,6 @@
 //! Orders in the database: their events, the row those amount to, and what is personal about them.
 
+pub(crate) mod claims;
 mod details;
 mod events;
 mod facts;
@@ -11,13 +12,16 @@ use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::ExprTrait;
 use sea_orm::{ConnectionTrait, DatabaseTransaction, QueryOrder, QuerySelect, SqlErr};
 
-pub(crate) use details::{Details, erase, note};
+pub(crate) use details::{Details, erase, give, note};
 pub(crate) use events::list as list_events;
 pub(crate) use facts::{check_after, facts};
 
 use crate::announce;
-use crate::domain::{Address, Event, Order, Placed, Recorded, State};
+use crate::domain::{Address, Event, Number, Order, Placed, Recorded, State};
 use crate::error::Error;
+
+/// How many orders of one number are looked at.
+const NUMBERED_MAX: u64 = 8;
 
 /// Whose orders are looked at.
 #[derive(Clone, Copy, Debug)]
@@ -47,6 +51,12 @@ pub(crate) async fn load(
 ) -> Result<Option<Order>, Error> {
     let row = owned(rows::Entity::find_by_id(id.uuid()), owner).one(db).await?;
     row.map(|row| row.order()).transpose()
+}
+
+/// The orders that are called so: nearly always one or none.
+pub(crate) async fn numbered(db: &impl ConnectionTrait, number: &Number) -> Result<Vec<Order>, Error> {
+    let query = rows::Entity::find().filter(rows::Column::Number.eq(number.digits()));
+    query.limit(NUMBERED_MAX).all(db).await?.iter().map(rows::Model::order).collect()
 }
 
 /// A page of orders, the newest first, after the one made at this time under this id.

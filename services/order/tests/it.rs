@@ -10,6 +10,8 @@
 mod books;
 #[path = "it/cancel.rs"]
 mod cancel;
+#[path = "it/claims.rs"]
+mod claims;
 #[path = "it/events.rs"]
 mod events;
 #[path = "it/import.rs"]

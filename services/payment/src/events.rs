@@ -3,7 +3,7 @@
 use chassis::consumer::{Delivery, Error, Handle};
 use chassis::money::Money;
 use chassis::time::Timestamp;
-use contract::order::v1::{OrderCancelled, OrderConfirmed, OrderImported, OrderReturned};
+use contract::order::v1::{OrderCancelled, OrderClaimed, OrderConfirmed, OrderImported, OrderReturned};
 use sea_orm::DatabaseTransaction;
 
 use crate::Service;
@@ -69,6 +69,13 @@ impl Handle<OrderReturned> for Service {
             return imported(service::import_refund(tx, &payment, &event.r#return, amount, at).await);
         }
         Ok(service::refund_return(tx, &payment, &event.r#return, amount).await?)
+    }
+}
+
+impl Handle<OrderClaimed> for Service {
+    /// An order that costs nothing has no payment.
+    async fn handle(&self, tx: &DatabaseTransaction, event: OrderClaimed, _: &Delivery) -> Result<(), Error> {
+        Ok(payments::give(tx, &event.order, &event.customer).await?)
     }
 }
 

@@ -19,7 +19,7 @@ use chassis::consumer::Consumer;
 use chassis::db::Db;
 use chassis::host::Host;
 use chassis::server::Server;
-use contract::order::v1::{OrderCancelled, OrderConfirmed, OrderImported, OrderReturned};
+use contract::order::v1::{OrderCancelled, OrderClaimed, OrderConfirmed, OrderImported, OrderReturned};
 use contract::payment::v1::payment_service_server::PaymentServiceServer;
 
 pub use config::Config;
@@ -48,7 +48,8 @@ pub async fn serve(host: Host, config: Config) -> Result<(), chassis::Error> {
         .on::<OrderConfirmed>(service.clone())
         .on::<OrderCancelled>(service.clone())
         .on::<OrderReturned>(service.clone())
-        .on::<OrderImported>(service.clone());
+        .on::<OrderImported>(service.clone())
+        .on::<OrderClaimed>(service.clone());
     Server::new(&host, &db)
         .grpc(PaymentServiceServer::new(service))
         .consume(consumer)

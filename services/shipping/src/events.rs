@@ -2,7 +2,7 @@
 
 use chassis::consumer::{self, Delivery, Handle};
 use contract::identity::v1::UserErased;
-use contract::order::v1::{OrderCancelled, OrderConfirmed};
+use contract::order::v1::{OrderCancelled, OrderClaimed, OrderConfirmed};
 use contract::payment::v1::PaymentCaptured;
 use sea_orm::DatabaseTransaction;
 
@@ -49,6 +49,17 @@ impl Handle<OrderCancelled> for Service {
             fulfillments::cancelled(tx, order(&event.order)?).await?;
         }
         Ok(())
+    }
+}
+
+impl Handle<OrderClaimed> for Service {
+    async fn handle(
+        &self,
+        tx: &DatabaseTransaction,
+        event: OrderClaimed,
+        _: &Delivery,
+    ) -> Result<(), consumer::Error> {
+        Ok(fulfillments::claimed(tx, order(&event.order)?, &event.customer).await?)
     }
 }
 

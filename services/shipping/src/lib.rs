@@ -22,7 +22,7 @@ use chassis::db::Db;
 use chassis::host::Host;
 use chassis::server::Server;
 use contract::identity::v1::UserErased;
-use contract::order::v1::{OrderCancelled, OrderConfirmed};
+use contract::order::v1::{OrderCancelled, OrderClaimed, OrderConfirmed};
 use contract::payment::v1::PaymentCaptured;
 use contract::shipping::v1::shipping_service_server::ShippingServiceServer;
 
@@ -46,6 +46,7 @@ pub async fn serve(host: Host, config: Config) -> Result<(), chassis::Error> {
         .on::<PaymentCaptured>(service.clone())
         .on::<OrderConfirmed>(service.clone())
         .on::<OrderCancelled>(service.clone())
+        .on::<OrderClaimed>(service.clone())
         .on::<UserErased>(service.clone());
     let every = Duration::from_millis(config.shipping_pack_every_ms);
     let packing = packing::Packing { db: db.clone(), orders, every };

@@ -49,6 +49,15 @@ pub(crate) async fn insert(tx: &DatabaseTransaction, sale: &Sale) -> Result<bool
     Ok(true)
 }
 
+/// A sale is another customer's; nobody's where that one is forgotten.
+pub(crate) async fn give(tx: &DatabaseTransaction, order: &str, customer: &str) -> Result<(), DbErr> {
+    let sql = "UPDATE sales
+        SET customer = CASE WHEN EXISTS (SELECT 1 FROM erased_users WHERE user_name = $2) THEN '' ELSE $2 END
+        WHERE order_name = $1";
+    execute(tx, sql, vec![order.into(), customer.into()]).await?;
+    Ok(())
+}
+
 /// Adds what was given back; false when it is known already.
 pub(crate) async fn insert_adjustment(
     tx: &DatabaseTransaction,

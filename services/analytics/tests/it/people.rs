@@ -2,6 +2,7 @@
 use contract::analytics::v1 as pb;
 use contract::analytics::v1::behaviour::Kind;
 use contract::identity::v1::UserErased;
+use contract::order::v1::OrderClaimed;
 use tonic::Code;
 use uuid::Uuid;
 
@@ -77,4 +78,21 @@ async fn profiles_are_for_those_who_may() {
             "{name}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_claimed_order_counts_for_who_claimed_it() {
+    let observer = Observer::start().await;
+    let (guest, user) = (format!("guests/{}", Uuid::now_v7()), format!("users/{}", Uuid::now_v7()));
+    let now = chassis::time::Timestamp::now().micros();
+    observer.announce("orders/1", &confirmed("orders/1", &guest, now, vec![line("A", 1, 100)])).await;
+    let claimed =
+        OrderClaimed { order: "orders/1".into(), customer: user.clone(), previous_customer: guest.clone() };
+    observer.announce("orders/1", &claimed).await;
+    observer.repeat_all().await;
+    assert_eq!(observer.profile(&user).await.orders, 1);
+    observer.announce(&user, &UserErased { user: user.clone() }).await;
+    observer.announce("orders/1", &claimed).await;
+    assert_eq!(observer.profile(&user).await.orders, 0, "who is forgotten is not remembered by late news");
+    observer.audit().await;
 }

@@ -24,6 +24,9 @@ const fn kind(name: &'static str, channels: &'static [Channel], places: &'static
 
 pub(crate) const VERIFY_CONTACT: Kind =
     Kind { secret: true, ..kind("verify-contact", MAIL, &["name", "code"]) };
+/// To where a guest is reached: somebody with an account wants the guest's order to be theirs.
+pub(crate) const CLAIM_ORDER: Kind =
+    Kind { secret: true, ..kind("claim-order", MAIL, &["name", "order", "code"]) };
 pub(crate) const ACCOUNT_EXISTS: Kind = kind("account-exists", MAIL, &["name"]);
 pub(crate) const PASSWORD_RESET: Kind =
     Kind { secret: true, ..kind("password-reset", MAIL, &["name", "code"]) };
@@ -38,8 +41,9 @@ pub(crate) const RETURN_RECEIVED: Kind = kind("return-received", BOTH, ORDER);
 /// For staff; there is nobody to tell yet, so it is only recorded.
 pub(crate) const STOCK_LOW: Kind = kind("stock-low", MAIL, &["sku", "available"]);
 
-const ALL: [&Kind; 11] = [
+const ALL: [&Kind; 12] = [
     &VERIFY_CONTACT,
+    &CLAIM_ORDER,
     &ACCOUNT_EXISTS,
     &PASSWORD_RESET,
     &PASSWORD_CHANGED,

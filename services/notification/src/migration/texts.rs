@@ -24,6 +24,27 @@ pub(super) const PASSWORD_RESET: &[Text] = &[
     ),
 ];
 
+pub(super) const CLAIM_ORDER: &[Text] = &[
+    (
+        "claim-order",
+        "en",
+        "Your code for your order is {{code}}",
+        "Your code is {{code}}.\n\nEnter it within 15 minutes to add the order {{order}} to your account. If you did not ask for it, ignore this message: whoever has the code has the order.\n",
+    ),
+    (
+        "claim-order",
+        "de",
+        "Ihr Code für Ihre Bestellung ist {{code}}",
+        "Ihr Code ist {{code}}.\n\nGeben Sie ihn innerhalb von 15 Minuten ein, um die Bestellung {{order}} Ihrem Konto hinzuzufügen. Wenn Sie ihn nicht angefordert haben, ist nichts zu tun: Wer den Code hat, hat die Bestellung.\n",
+    ),
+    (
+        "claim-order",
+        "zh",
+        "您的订单验证码是 {{code}}",
+        "您的验证码是 {{code}}。\n\n请在 15 分钟内输入，以便将订单 {{order}} 加入您的账户。如果不是您本人操作，请忽略本邮件：持有验证码者即可获得该订单。\n",
+    ),
+];
+
 pub(super) const TEXTS: &[Text] = &[
     (
         "verify-contact",

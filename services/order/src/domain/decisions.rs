@@ -34,6 +34,8 @@ pub(crate) enum Refused {
     NoSuchReturn(Id<Return>),
     #[error("return {id} is already {state:?}")]
     ReturnClosed { id: Id<Return>, state: ReturnState },
+    #[error("the order {} is still being carried out: claim it once it is confirmed", .0.name())]
+    NotClaimable(Id<Order>),
 }
 
 impl Order {
@@ -133,6 +135,19 @@ impl Order {
             (PaymentState::Refunded, _)
             | (PaymentState::PartiallyRefunded, PaymentState::PartiallyRefunded) => None,
             _ => Some(Event::PaymentRefunded { payment, refunded, captured }),
+        }
+    }
+
+    /// A guest's order becomes a user's, once its checkout has ended: until then others write the guest down. The same user
+    /// again changes nothing.
+    pub(crate) fn claim(&self, user: &str) -> Result<Option<Event>, Refused> {
+        match self.state {
+            State::Placed => Err(Refused::NotClaimable(self.id)),
+            State::Confirmed | State::Shipped | State::Delivered | State::Cancelled | State::Returned => {
+                let claimed =
+                    || Event::Claimed { customer: user.to_owned(), previous_customer: self.customer.clone() };
+                Ok((self.customer != user).then(claimed))
+            }
         }
     }
 

@@ -39,6 +39,8 @@ pub(crate) enum Event {
     ReturnReceived { id: Id<Return>, lines: Vec<ReturnedLine>, refund: Money },
     /// What was to come back was not accepted.
     ReturnRefused { id: Id<Return> },
+    /// A guest's order is a user's now.
+    Claimed { customer: String, previous_customer: String },
 }
 
 impl Event {
@@ -59,6 +61,7 @@ impl Event {
             Event::ReturnRequested { .. } => "ReturnRequested",
             Event::ReturnReceived { .. } => "ReturnReceived",
             Event::ReturnRefused { .. } => "ReturnRefused",
+            Event::Claimed { .. } => "Claimed",
         }
     }
 }

@@ -5,7 +5,7 @@ use chassis::money::Money;
 use chassis::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Amounts, Event, Line, Recorded, Return, ReturnState, ReturnedLine};
+use super::{Amounts, Event, Line, Number, Recorded, Return, ReturnState, ReturnedLine};
 
 /// How far an order has got.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -117,11 +117,9 @@ pub(crate) struct Broken {
 }
 
 impl Order {
-    /// What people call it: the last twelve digits of its id, which are chance rather than time, in groups of four.
-    pub(crate) fn number(&self) -> String {
-        let digits = self.id.to_string().to_ascii_uppercase();
-        let last = &digits[digits.len() - 12..];
-        format!("{}-{}-{}", &last[..4], &last[4..8], &last[8..])
+    /// What people call it.
+    pub(crate) fn number(&self) -> Number {
+        self.id.into()
     }
 
     /// The order that these events amount to.
@@ -223,6 +221,7 @@ impl Order {
             }),
             Event::ReturnReceived { id, lines, refund } => self.take_back(*id, lines, *refund, next),
             Event::ReturnRefused { id } => self.settle(*id, |refused| refused.state = ReturnState::Refused),
+            Event::Claimed { customer, .. } => self.customer.clone_from(customer),
         }
         Ok(())
     }
@@ -245,6 +244,11 @@ impl Order {
         }
         let received = self.returns.iter().filter(|found| found.state == ReturnState::Received);
         Money::new(received.map(|found| found.refund.minor).sum(), total.currency)
+    }
+
+    /// Whether somebody without an account placed it.
+    pub(crate) fn is_a_guests(&self) -> bool {
+        self.customer.starts_with("guests/")
     }
 
     /// Whether nothing more is to be told to somebody who watches it.

@@ -72,12 +72,6 @@ const STATES: [State; 6] =
     [State::Placed, State::Confirmed, State::Shipped, State::Delivered, State::Cancelled, State::Returned];
 
 #[test]
-fn an_order_is_called_by_the_end_of_its_id() {
-    let id = "0198c2d4-7e6a-7f01-9b2c-9f3a71c204be".parse().expect("an id");
-    assert_eq!(Order { id, ..placed() }.number(), "9F3A-71C2-04BE");
-}
-
-#[test]
 fn an_order_is_cancelled_only_before_it_ships() {
     for (state, event) in [
         (State::Placed, Some("CancellationRequested")),

@@ -7,7 +7,8 @@ use contract::common::v1::PostalAddress;
 use contract::order::v1 as pb;
 use tonic::Status;
 
-use crate::domain::{Address, Import, ImportedReturn, Item, Order, Return, State, is_country};
+use crate::claims;
+use crate::domain::{Address, Import, ImportedReturn, Item, Number, Order, Return, State, is_country};
 use crate::place::{Command, PaymentMethod};
 use crate::quote::{Basket, Wish};
 
@@ -20,20 +21,24 @@ pub(super) fn wish(request: &pb::QuoteOrderRequest) -> Result<Wish, Status> {
         basket: basket(&request.cart, &request.lines)?,
         coupon_code: coupon("coupon_code", &request.coupon_code)?,
         country: request.country_code.clone(),
-        shipping_rate: request.shipping_rate.clone(),
+        shipping_rate: rate("shipping_rate", &request.shipping_rate)?,
     })
 }
 
 /// Reads what is to be bought.
-pub(super) fn command(request: &pb::PlaceOrderRequest) -> Result<Command, Status> {
+pub(super) fn command(request: &pb::PlaceOrderRequest, channels: &[String]) -> Result<Command, Status> {
     let address = address(wire::required("shipping_address", request.shipping_address.as_ref())?)?;
-    let payment = payment_method(wire::required("payment_method", request.payment_method.as_ref())?);
+    let payment =
+        payment_method(wire::required("payment_method", request.payment_method.as_ref())?, channels)?;
     let expected_total = wire::money("expected_total", request.expected_total.as_ref())?;
+    if expected_total.minor < 0 {
+        return Err(invalid("expected_total", "must not be negative"));
+    }
     let wish = Wish {
         basket: basket(&request.cart, &request.lines)?,
         coupon_code: coupon("coupon_code", &request.coupon_code)?,
         country: address.country_code.clone(),
-        shipping_rate: request.shipping_rate.clone(),
+        shipping_rate: rate("shipping_rate", &request.shipping_rate)?,
     };
     Ok(Command { wish, address, payment, expected_total })
 }
@@ -60,6 +65,34 @@ fn coupon(field: &str, code: &str) -> Result<String, Status> {
     Ok(code.to_owned())
 }
 
+/// Reads a way to send, where one is named: `zones/{zone}/rates/{rate}`.
+fn rate(field: &str, name: &str) -> Result<String, Status> {
+    let part = |part: &str| {
+        !part.is_empty() && !part.contains(|letter: char| letter.is_whitespace() || letter.is_control())
+    };
+    let known = match name.split('/').collect::<Vec<_>>()[..] {
+        [""] => true,
+        ["zones", zone, "rates", rate] => part(zone) && part(rate),
+        _ => false,
+    };
+    match known {
+        true => Ok(name.to_owned()),
+        false => Err(invalid(field, "must be a name like zones/{zone}/rates/{rate}")),
+    }
+}
+
+/// Reads what somebody calls an order: its name, its number, or its number as a name.
+pub(super) fn number(field: &str, text: &str) -> Result<Number, Status> {
+    let text = text.strip_prefix("orders/").unwrap_or(text);
+    Number::parse(text)
+        .ok_or_else(|| invalid(field, "must be an order's name, or its number like 9F3A-71C2-04BE"))
+}
+
+/// Reads an e-mail address.
+pub(super) fn email(field: &str, text: &str) -> Result<String, Status> {
+    claims::address(text.trim()).ok_or_else(|| invalid(field, "must be an e-mail address"))
+}
+
 fn country(field: &str, code: &str) -> Result<(), Status> {
     match is_country(code) {
         true => Ok(()),
@@ -84,8 +117,12 @@ fn address(wire: &PostalAddress) -> Result<Address, Status> {
     }
 }
 
-fn payment_method(method: &pb::PaymentMethod) -> PaymentMethod {
-    PaymentMethod { channel: method.channel.clone(), token: method.token.clone() }
+fn payment_method(method: &pb::PaymentMethod, channels: &[String]) -> Result<PaymentMethod, Status> {
+    if !channels.contains(&method.channel) {
+        let offered = format!("is not offered; these are: {}", channels.join(", "));
+        return Err(invalid("payment_method.channel", offered));
+    }
+    Ok(PaymentMethod { channel: method.channel.clone(), token: method.token.clone() })
 }
 
 /// Reads which return is meant: `orders/{order}/returns/{return}`.

@@ -24,7 +24,7 @@ impl From<&Order> for pb::Order {
     fn from(order: &Order) -> pb::Order {
         let mut wire = pb::Order {
             name: order.id.name(),
-            number: order.number(),
+            number: order.number().to_string(),
             customer: order.customer.clone(),
             lines: order.lines.iter().map(pb::OrderLine::from).collect(),
             subtotal: Some(order.amounts.subtotal.into()),

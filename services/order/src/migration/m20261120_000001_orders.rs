@@ -1,6 +1,6 @@
 //! The events of orders, the rows they amount to, and what is personal about an order.
 
-use sea_orm::{ConnectionTrait, DatabaseBackend, DbErr};
+use sea_orm::DbErr;
 use sea_orm_migration::{MigrationName, MigrationTrait, SchemaManager, async_trait};
 
 pub(super) struct Migration;
@@ -14,12 +14,7 @@ impl MigrationName for Migration {
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        let postgres = manager.get_database_backend() == DatabaseBackend::Postgres;
-        let uuid = if postgres { "UUID" } else { "BLOB" };
-        for statement in UP {
-            manager.get_connection().execute_unprepared(&statement.replace("{uuid}", uuid)).await?;
-        }
-        Ok(())
+        super::run(manager, &UP).await
     }
 }
 

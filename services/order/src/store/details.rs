@@ -80,6 +80,13 @@ pub(crate) async fn note(tx: &DatabaseTransaction, order: &Order, words: &str) -
     Ok(())
 }
 
+/// What is personal about an order is its customer's: with them it is erased.
+pub(crate) async fn give(tx: &DatabaseTransaction, order: &Order) -> Result<(), Error> {
+    let owner = ActiveModel { customer: Set(order.customer.clone()), ..Default::default() };
+    Entity::update_many().set(owner).filter(Column::OrderId.eq(order.id.uuid())).exec(tx).await?;
+    Ok(())
+}
+
 async fn find(db: &impl ConnectionTrait, order: &Order) -> Result<Details, Error> {
     Details::of(Entity::find_by_id(order.id.uuid()).one(db).await?)
 }

@@ -22,6 +22,7 @@ pub(crate) struct Model {
     pub payment: String,
     pub coupon_code: String,
     pub cart: Option<String>,
+    pub number: String,
     pub subtotal_minor: i64,
     pub discount_minor: i64,
     pub shipping_minor: i64,
@@ -70,6 +71,7 @@ impl Model {
             payment: order.payment.clone(),
             coupon_code: order.coupon_code.clone(),
             cart: given(&order.cart),
+            number: order.number().digits().to_owned(),
             subtotal_minor: amounts.subtotal.minor,
             discount_minor: amounts.discount.minor,
             shipping_minor: amounts.shipping.minor,
@@ -102,6 +104,7 @@ pub(super) async fn insert(tx: &DatabaseTransaction, orders: &[&Order]) -> Resul
 pub(super) async fn update(tx: &DatabaseTransaction, order: &Order, read: i64) -> Result<(), Error> {
     let row = Model::of(order)?;
     let changed = ActiveModel {
+        customer: Set(row.customer),
         state: Set(row.state),
         payment_state: Set(row.payment_state),
         payment: Set(row.payment),

@@ -154,7 +154,7 @@ async fn what_cannot_be_ordered_is_refused_before_anything_is_done() {
     let shop = Shop::start().await;
     shop.world.cart("carts/empty", &[], "");
     type Spoil = fn(&mut pb::PlaceOrderRequest);
-    let cases: [(Code, &str, Spoil); 19] = [
+    let cases: [(Code, &str, Spoil); 23] = [
         (Code::FailedPrecondition, "PRICE_CHANGED", |request| request.expected_total = Some(gbp(2849))),
         (Code::FailedPrecondition, "PRICE_CHANGED", |request| {
             request.expected_total = Some(money(2850, "EUR"))
@@ -196,6 +196,12 @@ async fn what_cannot_be_ordered_is_refused_before_anything_is_done() {
         (Code::InvalidArgument, "INVALID_FIELD", |request| {
             request.payment_method.as_mut().unwrap().token = "4242 4242 4242 4242".into();
         }),
+        (Code::InvalidArgument, "INVALID_FIELD", |request| {
+            request.payment_method.as_mut().unwrap().channel = "imported".into();
+        }),
+        (Code::InvalidArgument, "INVALID_FIELD", |request| request.expected_total = Some(gbp(-1))),
+        (Code::InvalidArgument, "INVALID_FIELD", |request| request.shipping_rate = "by air".into()),
+        (Code::InvalidArgument, "INVALID_FIELD", |request| request.shipping_rate = "zones/x/rates/".into()),
     ];
     for (code, cause, spoil) in cases {
         let mut request = two_cups();

@@ -101,3 +101,20 @@ async fn a_question_without_sense_is_refused() {
         assert_eq!(refusal.code(), Code::InvalidArgument, "{}", refusal.message());
     }
 }
+
+#[tokio::test]
+async fn codes_cannot_be_guessed_by_asking_for_prices() {
+    let shop = Shop::start().await;
+    let asked = |code: String| pb::QuoteOrderRequest { coupon_code: code, ..ask(&[(CUP, 1)]) };
+    for guess in 0..30 {
+        let quote = quote(&shop, asked(format!("GUESS{guess}"))).await;
+        assert_eq!(problems(&quote), [(Kind::CouponInvalid, "", 0)]);
+    }
+    let right = asked("TENTH".into());
+    let refusal = shop.customer("users/ada").quote_order(right.clone()).await.unwrap_err();
+    assert_eq!(
+        (refusal.code(), reason(&refusal).as_str()),
+        (Code::ResourceExhausted, "TOO_MANY_UNKNOWN_CODES")
+    );
+    assert!(shop.customer("users/bob").quote_order(right).await.is_ok(), "nobody else is hindered");
+}

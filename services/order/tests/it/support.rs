@@ -56,6 +56,7 @@ impl Shop {
             tax_basis_points: 2000,
             tax_basis_points_by_country: vec!["DE=1900".parse().expect("a rate")],
             checkout_seconds: 60,
+            ..order::Config::default()
         };
         host.serve(order::serve(host.host(), config));
         let shop = Shop { host, world, db, elsewhere: announcer };
@@ -159,6 +160,11 @@ impl Shop {
         row.expect("a count").expect("one row").try_get_by_index(0).expect("a number")
     }
 
+    /// Has what is in the database happen earlier.
+    pub(crate) async fn some_time_ago(&self, sql: &str) {
+        self.db.execute(Statement::from_string(self.db.backend(), sql)).await.expect("earlier");
+    }
+
     /// The events announced about an order, by the last part of their names.
     pub(crate) async fn announced(&self, order: &str) -> Vec<String> {
         let sql = "SELECT kind FROM outbox WHERE key = $1 ORDER BY seq";
@@ -239,7 +245,7 @@ fn stock_up(world: &World) {
     facts.shipping.insert("IE".into(), vec![rate("zones/ie/rates/pickup", 0)]);
     facts.shipping.insert("DE".into(), vec![rate("zones/de/rates/post", 950)]);
     facts.coupons.extend([("TENTH".to_owned(), 10), ("OVER".to_owned(), 0), ("ALL".to_owned(), 100)]);
-    facts.contacts.insert("guests/known".into());
+    facts.contacts.insert("guests/known".into(), "known@example.com".into());
 }
 
 impl World {

@@ -1,16 +1,16 @@
 //! The other services, played: a small world that keeps the peers' promises, and breaks down as told.
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll};
 
-use chassis::testing::TestProcess;
+use chassis::testing::{TestProcess, subject_of};
 use contract::codec::Codec;
 use contract::validate::Input;
-use contract::{Money, cart, catalog, identity, inventory, payment, promotion, shipping};
+use contract::{Money, cart, catalog, identity, inventory, notification, payment, promotion, shipping};
 use tokio::sync::Notify;
 use tonic::body::Body;
 use tonic::codegen::{Service, http};
@@ -26,7 +26,10 @@ pub(crate) struct World(Arc<Mutex<Facts>>);
 pub(crate) struct Facts {
     pub(crate) variants: HashMap<String, catalog::v1::Variant>,
     pub(crate) carts: HashMap<String, cart::v1::Cart>,
-    pub(crate) contacts: HashSet<String>,
+    /// Where people are reached.
+    pub(crate) contacts: HashMap<String, String>,
+    /// What was to be mailed, once for each request id.
+    pub(crate) mails: Vec<notification::v1::SendNotificationRequest>,
     pub(crate) shipping: BTreeMap<String, Vec<shipping::v1::ShippingOption>>,
     /// What each code takes off each line, in percent.
     pub(crate) coupons: HashMap<String, i64>,
@@ -37,8 +40,15 @@ pub(crate) struct Facts {
     pub(crate) payments: HashMap<String, Option<i64>>,
     /// Request ids by call, to see that a repeat carries the same.
     pub(crate) request_ids: HashMap<&'static str, Vec<String>>,
+    /// Unknown codes by who tried them.
+    pub(crate) guesses: HashMap<String, usize>,
+    /// For whom the call under way is made.
+    asker: Option<String>,
     faults: HashMap<&'static str, VecDeque<Fault>>,
 }
+
+/// Unknown codes that one subject may try.
+const GUESSES_MAX: usize = 30;
 
 /// How a call breaks down, once.
 #[derive(Clone)]
@@ -75,6 +85,7 @@ impl World {
         process.stand_in("catalog", CatalogFake(self.clone()));
         process.stand_in("identity", IdentityFake(self.clone()));
         process.stand_in("inventory", InventoryFake(self.clone()));
+        process.stand_in("notification", NotificationFake(self.clone()));
         process.stand_in("payment", PaymentFake(self.clone()));
         process.stand_in("promotion", PromotionFake(self.clone()));
         process.stand_in("shipping", ShippingFake(self.clone()));
@@ -83,21 +94,27 @@ impl World {
     async fn play<R, A>(
         &self,
         method: &'static str,
+        asker: Option<String>,
         request: R,
         act: fn(&mut Facts, R) -> Result<A, Status>,
     ) -> Result<A, Status> {
+        let act = |request| {
+            let mut facts = self.facts();
+            facts.asker = asker;
+            act(&mut facts, request)
+        };
         let fault = self.facts().faults.get_mut(method).and_then(VecDeque::pop_front);
         match fault {
             Some(Fault::Refuse(code, reason)) => Err(refused(code, reason)),
             Some(Fault::LoseAnswer(code)) => {
-                act(&mut self.facts(), request)?;
+                act(request)?;
                 Err(Status::new(code, "the answer is lost"))
             }
             Some(Fault::Hold(until)) => {
                 until.notified().await;
-                act(&mut self.facts(), request)
+                act(request)
             }
-            None => act(&mut self.facts(), request),
+            None => act(request),
         }
     }
 }
@@ -135,8 +152,7 @@ fn get_contact(
     request: identity::v1::GetContactRequest,
 ) -> Result<identity::v1::Contact, Status> {
     let subject = request.subject;
-    let email =
-        if facts.contacts.contains(&subject) { "guest@example.com".to_owned() } else { String::new() };
+    let email = facts.contacts.get(&subject).cloned().unwrap_or_default();
     Ok(identity::v1::Contact { subject, email, ..Default::default() })
 }
 
@@ -222,10 +238,14 @@ fn evaluate_discounts(
     facts: &mut Facts,
     request: promotion::v1::EvaluateDiscountsRequest,
 ) -> Result<promotion::v1::EvaluateDiscountsResponse, Status> {
-    let percent = *facts
-        .coupons
-        .get(&request.coupon_code)
-        .ok_or_else(|| refused(Code::NotFound, "COUPON_NOT_FOUND"))?;
+    let asker = facts.asker.clone().unwrap_or_default();
+    if facts.guesses.get(&asker).is_some_and(|guesses| *guesses >= GUESSES_MAX) {
+        return Err(refused(Code::ResourceExhausted, "TOO_MANY_UNKNOWN_CODES"));
+    }
+    let Some(percent) = facts.coupons.get(&request.coupon_code).copied() else {
+        *facts.guesses.entry(asker).or_default() += 1;
+        return Err(refused(Code::NotFound, "COUPON_NOT_FOUND"));
+    };
     if percent == 0 {
         return Err(refused(Code::FailedPrecondition, "COUPON_EXPIRED"));
     }
@@ -235,6 +255,16 @@ fn evaluate_discounts(
         line_discounts: off.into_iter().map(gbp).collect(),
         ..Default::default()
     })
+}
+
+fn send_notification(
+    facts: &mut Facts,
+    request: notification::v1::SendNotificationRequest,
+) -> Result<notification::v1::Notification, Status> {
+    if !facts.mails.iter().any(|mail| mail.request_id == request.request_id) {
+        facts.mails.push(request);
+    }
+    Ok(notification::v1::Notification::default())
 }
 
 fn redeem_coupon(
@@ -304,6 +334,10 @@ fake!(
     "BatchGetStock" => batch_get_stock, "ReserveStock" => reserve_stock, "ReleaseReservation" => release_reservation
 );
 fake!(
+    NotificationFake, "cartwright.notification.v1.NotificationService",
+    "SendNotification" => send_notification
+);
+fake!(
     PaymentFake, "cartwright.payment.v1.PaymentService",
     "AuthorizePayment" => authorize_payment, "VoidPayment" => void_payment
 );
@@ -343,6 +377,7 @@ impl<R: Send + 'static, A: Send + 'static> UnaryService<R> for Call<R, A> {
 
     fn call(&mut self, request: Request<R>) -> Self::Future {
         let (world, method, act) = (self.world.clone(), self.method, self.act);
-        Box::pin(async move { world.play(method, request.into_inner(), act).await.map(Response::new) })
+        let asker = subject_of(request.metadata());
+        Box::pin(async move { world.play(method, asker, request.into_inner(), act).await.map(Response::new) })
     }
 }

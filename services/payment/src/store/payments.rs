@@ -138,6 +138,17 @@ pub(crate) async fn of_order(on: &impl ConnectionTrait, order: &str) -> Result<O
     Row::find_by_statement(sql(on, &text, [order.into()])).one(on).await?.map(payment).transpose()
 }
 
+/// The payment of an order is somebody else's now.
+pub(crate) async fn give(tx: &DatabaseTransaction, order: &str, customer: &str) -> Result<(), DbErr> {
+    tx.execute_raw(sql(
+        tx,
+        "UPDATE payments SET customer = $2 WHERE order_name = $1",
+        [order.into(), customer.into()],
+    ))
+    .await?;
+    Ok(())
+}
+
 /// A page of payments, newest first; only that of one order where it is named.
 pub(crate) async fn list(
     on: &impl ConnectionTrait,

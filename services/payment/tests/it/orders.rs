@@ -1,7 +1,7 @@
 //! Orders that are cancelled, returned or imported, in whatever order the news arrives.
 use chassis::testing::eventually;
 use chassis::time::Timestamp;
-use contract::order::v1::{OrderCancelled, OrderConfirmed, OrderImported, OrderReturned};
+use contract::order::v1::{OrderCancelled, OrderClaimed, OrderConfirmed, OrderImported, OrderReturned};
 use contract::payment::v1 as pb;
 use contract::payment::v1::payment::State;
 
@@ -168,5 +168,28 @@ async fn an_imported_order_was_paid_then_and_calls_no_channel() {
             .any(|line| line.account == "accounts/channel-clearing-imported")
     );
     assert_eq!(shop.count("SELECT COUNT(*) FROM sandbox_calls").await, 0);
+    shop.balances().await;
+}
+
+#[tokio::test]
+async fn the_payment_of_a_claimed_order_is_the_users() {
+    let shop = Shop::open().await;
+    let payment = shop.captured("tok_visa").await;
+    let claimed = OrderClaimed {
+        order: payment.order.clone(),
+        customer: "users/bob".into(),
+        previous_customer: payment.customer.clone(),
+    };
+    let event = shop.announce(&payment.order, &claimed).await;
+    shop.announce_again(event).await;
+    let theirs =
+        eventually(async || Some(shop.get(&payment).await).filter(|it| it.customer == "users/bob")).await;
+    let get = || pb::GetPaymentRequest { name: payment.name.clone() };
+    assert_eq!(shop.customer("users/bob").get_payment(get()).await.unwrap().into_inner(), theirs);
+    assert_eq!(shop.customer(ANN).get_payment(get()).await.unwrap_err().code(), tonic::Code::NotFound);
+    // Of an order that costs nothing there is no payment.
+    let free = OrderClaimed { order: super::support::an_order(), ..claimed };
+    shop.announce(&free.order, &free).await;
+    shop.quiet().await;
     shop.balances().await;
 }

@@ -38,6 +38,13 @@ pub(crate) async fn cancelled(tx: &DatabaseTransaction, order: &str) -> Result<(
     Ok(())
 }
 
+/// What is sent of a guest's order is a user's now. A shipment that is just being made is made anew of what the order
+/// says by then.
+pub(crate) async fn claimed(tx: &DatabaseTransaction, order: &str, customer: &str) -> Result<(), Error> {
+    store::fulfillments::restart(tx, order).await?;
+    Ok(store::shipments::give(tx, order, customer).await?)
+}
+
 /// Makes the shipment of a paid order that was taken for it, or notes that it needs none.
 pub(crate) async fn pack_paid(tx: &DatabaseTransaction, leased: &Leased, order: &Order) -> Result<(), Error> {
     let found = store::fulfillments::load(tx, &leased.order).await?;

@@ -89,6 +89,13 @@ pub(crate) async fn postpone(
     Ok(())
 }
 
+/// Has an order that waits looked at anew at once: what somebody has read of it meanwhile holds no more.
+pub(crate) async fn restart(tx: &DatabaseTransaction, order: &str) -> Result<(), DbErr> {
+    let sql = "UPDATE fulfillments SET fence = fence + 1, next_check_at = $2 WHERE order_name = $1 AND progress = $3";
+    run(tx, sql, vec![order.into(), Timestamp::now().into(), Progress::Waiting.as_str().into()]).await?;
+    Ok(())
+}
+
 /// Keeps what an order bought, the first time it is told.
 pub(crate) async fn set_lines(
     tx: &DatabaseTransaction,

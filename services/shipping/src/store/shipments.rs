@@ -177,6 +177,16 @@ pub(crate) async fn erase_addresses(tx: &DatabaseTransaction, customer: &str) ->
     Ok(())
 }
 
+/// The shipments of an order are a customer's now; where they go is forgotten where that customer is.
+pub(crate) async fn give(tx: &DatabaseTransaction, order: &str, customer: &str) -> Result<(), DbErr> {
+    let erased = is_erased(tx, customer).await?;
+    let sql = "UPDATE shipments SET customer = $2, address = CASE WHEN $3 THEN NULL ELSE address END,
+                   update_time = CASE WHEN update_time < $4 THEN $4 ELSE update_time + 1 END
+               WHERE order_name = $1";
+    run(tx, sql, vec![order.into(), customer.into(), erased.into(), Timestamp::now().into()]).await?;
+    Ok(())
+}
+
 /// Whether a customer's addresses are not kept any more. It does not change until the transaction ends.
 pub(crate) async fn is_erased(tx: &DatabaseTransaction, customer: &str) -> Result<bool, DbErr> {
     let sql = "INSERT INTO customers (customer) VALUES ($1)

@@ -1,7 +1,8 @@
 //! What becomes of orders that are paid or cancelled.
 use contract::common::v1::PostalAddress;
+use contract::identity::v1::UserErased;
 use contract::order::v1::order::{PaymentState, State as OrderState};
-use contract::order::v1::{Order, OrderCancelled, OrderConfirmed};
+use contract::order::v1::{Order, OrderCancelled, OrderClaimed, OrderConfirmed};
 use contract::shipping::v1::shipment::State;
 use contract::shipping::v1::{ShipmentCancelled, ShipmentCreated};
 use tonic::Code;
@@ -169,4 +170,56 @@ async fn two_replicas_make_one_shipment_of_each_order() {
     assert_eq!(depot.announced::<ShipmentCreated>().await.len(), orders.len());
     assert_eq!(depot.book.asked(), orders.len());
     depot.balances().await;
+}
+
+fn claimed(order: &Order, customer: &str) -> OrderClaimed {
+    OrderClaimed {
+        order: order.name.clone(),
+        customer: customer.into(),
+        previous_customer: order.customer.clone(),
+    }
+}
+
+#[tokio::test]
+async fn the_shipment_of_a_claimed_order_is_the_users() {
+    let depot = Depot::open().await;
+    let order = an_order();
+    let shipment = depot.shipment_of(&order).await;
+    let event = depot.announce(&order.name, &claimed(&order, "users/bob")).await;
+    depot.announce_again(event).await;
+    let theirs = chassis::testing::eventually(async || {
+        Some(depot.shipment(&shipment.name).await).filter(|it| it.customer == "users/bob")
+    })
+    .await;
+    assert_eq!(theirs.address, order.shipping_address);
+    let get = contract::shipping::v1::GetShipmentRequest { name: shipment.name.clone() };
+    assert!(depot.customer("users/bob").get_shipment(get.clone()).await.is_ok());
+    assert_eq!(depot.customer(&order.customer).get_shipment(get).await.unwrap_err().code(), Code::NotFound);
+    depot.balances().await;
+}
+
+#[tokio::test]
+async fn who_claims_an_order_and_is_erased_leaves_no_address_in_whatever_order_that_is_heard() {
+    let depot = Depot::open().await;
+    let order = an_order();
+    let shipment = depot.shipment_of(&order).await;
+    depot.announce("users/bob", &UserErased { user: "users/bob".into() }).await;
+    chassis::testing::eventually(async || {
+        depot.announce(&order.name, &claimed(&order, "users/bob")).await;
+        depot.shipment(&shipment.name).await.address.is_none().then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_shipment_that_waits_while_its_order_is_claimed_is_made_for_the_user() {
+    let depot = Depot::open().await;
+    let order = an_order();
+    depot.book.fail(Some(Code::Unavailable));
+    depot.paid(&order.name).await;
+    chassis::testing::eventually(async || (depot.pending_work().await == 1).then_some(())).await;
+    depot.announce(&order.name, &claimed(&order, "users/bob")).await;
+    depot.book.enter(Order { customer: "users/bob".into(), ..order.clone() });
+    depot.book.fail(None);
+    assert_eq!(depot.only_shipment(&order.name).await.customer, "users/bob");
 }
