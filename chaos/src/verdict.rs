@@ -93,7 +93,12 @@ async fn all_orders(admin: &Person) -> anyhow::Result<BTreeMap<String, Order>> {
     let mut orders = BTreeMap::new();
     let mut page_token = String::new();
     loop {
-        let request = ListOrdersRequest { page_size: 500, page_token, ..ListOrdersRequest::default() };
+        let request = ListOrdersRequest {
+            page_size: 500,
+            page_token,
+            customer: "customers/-".into(),
+            ..ListOrdersRequest::default()
+        };
         let page = admin.orders().list_orders(request).await?.into_inner();
         orders.extend(page.orders.into_iter().map(|order| (order.name.clone(), order)));
         if page.next_page_token.is_empty() {

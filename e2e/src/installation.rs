@@ -344,11 +344,18 @@ fn address_in(url: &str) -> Option<SocketAddr> {
     url[from..from + length].parse().ok()
 }
 
-/// Ports that nobody listens on at the moment.
+/// Ports that nobody listens on at the moment, below those that the system gives to connections: a program that is
+/// down for a while finds its own free when it comes back.
 fn free_ports(count: usize) -> anyhow::Result<Vec<u16>> {
+    let from = Id::<Installation>::new().uuid().as_u128() % 20_000;
+    let candidates =
+        (0..20_000).map(|step| 10_000 + (from + step) % 20_000).filter_map(|port| port.try_into().ok());
     // All are held until all are known, so that none is given twice.
-    let held =
-        (0..count).map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).collect::<Result<Vec<_>, _>>()?;
+    let held: Vec<_> = candidates
+        .filter_map(|port: u16| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).ok())
+        .take(count)
+        .collect();
+    ensure!(held.len() == count, "too few ports are free");
     held.iter().map(|listener| Ok(listener.local_addr()?.port())).collect()
 }
 
