@@ -63,9 +63,7 @@ struct Authorization {
 #[derive(Deserialize)]
 struct Movement {
     authorization: String,
-    #[serde(default)]
     amount_minor: i64,
-    #[serde(default)]
     currency: String,
 }
 

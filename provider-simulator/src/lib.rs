@@ -7,7 +7,7 @@
 //! |---|---|
 //! | `POST /v1/authorizations` `{order, token, amount_minor, currency}` | promises money; its key names the authorization |
 //! | `POST /v1/captures` `{authorization, amount_minor, currency}` | takes it, or a part and lets go of the rest; once |
-//! | `POST /v1/voids` `{authorization}` | forgets it, or makes sure that it is never made |
+//! | `POST /v1/voids` `{authorization, amount_minor, currency}` | forgets it, or makes sure that it is never made |
 //! | `POST /v1/refunds` `{authorization, amount_minor, currency}` | gives back what was taken, or a part |
 //! | `GET /v1/operations/{key}` | what became of a call: 404 where it never arrived |
 //! | `GET /v1/cards/{token}` | `{fingerprint}`: the same for each token of one card |

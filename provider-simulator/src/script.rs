@@ -53,6 +53,8 @@ pub struct Rates {
     pub delay: u16,
     /// How late.
     pub delay_ms: u64,
+    /// How often the same call may go wrong; without end where 0.
+    pub times_max: u32,
 }
 
 /// How operations are announced. The rates are of a thousand.
@@ -140,6 +142,9 @@ fn of_token(kind: Kind, token: &str, attempt: u32) -> Option<Fault> {
 
 impl Rates {
     fn fault(&self, key: &str, attempt: u32) -> Option<Fault> {
+        if self.times_max > 0 && attempt > self.times_max {
+            return None;
+        }
         let mut drawn = draw(self.seed, &["call", key, &attempt.to_string()], 1000);
         let faults = [
             (self.hang, Fault::Hang),

@@ -57,12 +57,12 @@ const CHECKS: &[Check] = &[
                     WHERE r.payment = p.id AND r.state = 'PENDING'), 0)",
     },
     Check {
-        invariant: "what the ledger says channels hold is what payments captured less what they refunded",
+        invariant: "what the ledger says channels hold is what payments captured less refunds and fees",
         counted: "SELECT COUNT(*) FROM payments",
         offenders: "SELECT p.order_name FROM payments p LEFT JOIN (
                 SELECT e.payment, SUM(l.amount_minor) AS held FROM journal_entries e JOIN journal_lines l ON l.entry = e.id
                 WHERE l.account LIKE 'channel-clearing-%' GROUP BY e.payment) b ON b.payment = p.id
-            WHERE COALESCE(b.held, 0) <> p.captured_minor - p.refunded_minor",
+            WHERE COALESCE(b.held, 0) <> p.captured_minor - p.refunded_minor - p.fee_minor",
     },
     Check {
         invariant: "what the ledger says customers promised is what is authorized",
@@ -84,14 +84,20 @@ const CHECKS: &[Check] = &[
         offenders: "SELECT order_name FROM payments WHERE state = 'AUTHORIZED' AND goal = 'CAPTURE' AND next_check_at IS NULL",
     },
     Check {
+        invariant: "nothing is kept of a payment that was given up",
+        counted: "SELECT COUNT(*) FROM payments WHERE goal = 'GIVE_UP'",
+        offenders: "SELECT order_name FROM payments
+            WHERE goal = 'GIVE_UP' AND captured_minor > refunded_minor + refunding_minor",
+    },
+    Check {
         invariant: "the sandbox's own book agrees with ours",
-        counted: "SELECT COUNT(*) FROM payments WHERE channel = 'sandbox'",
+        counted: "SELECT COUNT(*) FROM payments WHERE channel = 'sandbox' AND channel_reference LIKE 'sbx_%'",
         // What is still being carried out may differ for a moment.
         offenders: "SELECT p.order_name FROM payments p LEFT JOIN (
                 SELECT reference, SUM(CASE WHEN kind = 'CAPTURE' THEN amount_minor ELSE 0 END) AS captured,
                     SUM(CASE WHEN kind = 'REFUND' THEN amount_minor ELSE 0 END) AS refunded
                 FROM sandbox_calls WHERE done AND refusal = '' GROUP BY reference) s ON s.reference = p.channel_reference
-            WHERE p.channel = 'sandbox' AND p.channel_reference <> '' AND p.next_check_at IS NULL AND p.refunding_minor = 0
+            WHERE p.channel = 'sandbox' AND p.channel_reference LIKE 'sbx_%' AND p.next_check_at IS NULL AND p.refunding_minor = 0
               AND (COALESCE(s.captured, 0) <> p.captured_minor OR COALESCE(s.refunded, 0) <> p.refunded_minor)",
     },
 ];

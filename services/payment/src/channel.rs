@@ -1,6 +1,7 @@
 //! Channels: those who move the money. Each is an adapter behind one trait, known by its name.
 
 mod imported;
+mod provider;
 mod sandbox;
 
 use std::collections::BTreeMap;
@@ -55,14 +56,22 @@ pub(crate) struct Charge<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
     /// What it was asked to do.
-    Accepted {
-        /// What it calls the promised money.
-        reference: String,
-        /// What the customer recognises it by; empty unless it was an authorization.
-        method_summary: String,
-    },
+    Accepted(Accepted),
     /// Nothing, for a stable reason such as `CARD_DECLINED`.
     Refused(String),
+}
+
+/// What a channel says of what it did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Accepted {
+    /// What it calls the promised money.
+    pub(crate) reference: String,
+    /// What the customer recognises it by; empty unless it was an authorization.
+    pub(crate) method_summary: String,
+    /// How much it moved. It is compared with what was asked.
+    pub(crate) amount: Money,
+    /// How much of it the channel keeps, in minor units.
+    pub(crate) fee: i64,
 }
 
 /// Why the channel did not say what it did.
@@ -94,7 +103,7 @@ impl Channels {
         by_name.insert(IMPORTED.to_owned(), Arc::new(imported::Imported));
         for name in &config.payment_channels {
             let channel: Arc<dyn Channel> = match name.as_str() {
-                sandbox::SANDBOX => Arc::new(sandbox::Sandbox::new(db)),
+                SANDBOX => sandbox(config, db)?,
                 other => {
                     return Err(chassis::Error::Settings(format!(
                         "PAYMENT_CHANNELS names {other}, which is no channel"
@@ -115,6 +124,17 @@ impl Channels {
     /// The channel of that name, bounded in time. One that is no longer set up is unavailable, not forgotten.
     pub(crate) fn get(&self, name: &str) -> Bounded {
         Bounded { channel: self.by_name.get(name).cloned(), timeout: self.timeout }
+    }
+}
+
+/// Its name.
+const SANDBOX: &str = "sandbox";
+
+/// The sandbox: the provider that the settings name, or one of our own.
+fn sandbox(config: &Config, db: &Db) -> Result<Arc<dyn Channel>, chassis::Error> {
+    match config.sandbox_url.as_deref().filter(|url| !url.is_empty()) {
+        Some(url) => Ok(Arc::new(provider::Provider::open(url, config.sandbox_api_key.clone())?)),
+        None => Ok(Arc::new(sandbox::Sandbox::new(db))),
     }
 }
 

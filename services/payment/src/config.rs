@@ -1,4 +1,5 @@
 //! What an operator can set about payment.
+use chassis::config::Secret;
 
 /// The settings of the payment service.
 #[derive(clap::Args, Clone, Debug)]
@@ -12,6 +13,17 @@ pub struct Config {
     /// channel is asked until it says what happened.
     #[arg(long, env = "PAYMENT_CHANNEL_TIMEOUT_MS", default_value_t = 5000, value_parser = clap::value_parser!(u64).range(50..=7000))]
     pub payment_channel_timeout_ms: u64,
+    /// After how many seconds a payment or refund whose channel does not say what it did needs an operator's attention. It
+    /// goes on being asked about.
+    #[arg(long, env = "PAYMENT_ATTENTION_SECONDS", default_value_t = 900, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub payment_attention_seconds: u64,
+    /// The address of a payment provider that speaks the sandbox's protocol, such as the provider simulator:
+    /// `http://127.0.0.1:8089`. Without it the sandbox is within this process.
+    #[arg(long, env = "SANDBOX_URL")]
+    pub sandbox_url: Option<String>,
+    /// What is shown to that provider.
+    #[arg(long, env = "SANDBOX_API_KEY", hide_env_values = true)]
+    pub sandbox_api_key: Option<Secret>,
     /// How much of one payment may be refunded without the permission refund.approve, in whole units of its currency.
     #[arg(long, env = "PAYMENT_REFUND_LIMIT", default_value_t = 500, value_parser = clap::value_parser!(i64).range(0..=1_000_000_000))]
     pub payment_refund_limit: i64,
@@ -22,6 +34,9 @@ impl Default for Config {
         Config {
             payment_channels: vec!["sandbox".to_owned()],
             payment_channel_timeout_ms: 5000,
+            payment_attention_seconds: 900,
+            sandbox_url: None,
+            sandbox_api_key: None,
             payment_refund_limit: 500,
         }
     }

@@ -111,9 +111,9 @@ fn imported(result: Result<(), crate::error::Error>) -> Result<(), Error> {
     }
 }
 
-/// The payment of an order; nothing where the order cost nothing.
+/// The payment of an order, to be decided on; nothing where the order cost nothing.
 async fn of_order(tx: &DatabaseTransaction, order: &str, payment: &str) -> Result<Option<Payment>, Error> {
-    match payments::of_order(tx, order).await? {
+    match payments::load(tx, Payment::id_of(order)).await? {
         Some(payment) => Ok(Some(payment)),
         None if payment.is_empty() => Ok(None),
         None => Err(Error::failed("the order's payment is not known here yet")),

@@ -15,6 +15,8 @@ mod service;
 mod store;
 mod till;
 
+use std::time::Duration;
+
 use chassis::consumer::Consumer;
 use chassis::db::Db;
 use chassis::host::Host;
@@ -41,7 +43,8 @@ pub(crate) struct Service {
 pub async fn serve(host: Host, config: Config) -> Result<(), chassis::Error> {
     let db = host.db::<Migrator>().await?;
     let channels = Channels::open(&config, &db)?;
-    let till = Till::new(&db, &channels);
+    let attention_after = Duration::from_secs(config.payment_attention_seconds);
+    let till = Till::new(&db, &channels, attention_after);
     let service =
         Service { db: db.clone(), channels, till: till.clone(), refund_limit: config.payment_refund_limit };
     let consumer = Consumer::new(&db, host.noun)

@@ -46,7 +46,7 @@ pub(crate) async fn intend(tx: &DatabaseTransaction, intent: &Intent) -> Result<
 
 /// Decides to take the promised money.
 pub(crate) async fn capture(tx: &DatabaseTransaction, id: Id<Payment>) -> Result<Payment, Error> {
-    let payment = payments::find(tx, id).await?.ok_or(Error::NotFound)?;
+    let payment = payments::load(tx, id).await?.ok_or(Error::NotFound)?;
     let Some(goal) = payment.capture()? else { return Ok(payment) };
     payments::want(tx, id, goal, Timestamp::now().plus(HEAD_START)).await?;
     Ok(Payment { goal, ..payment })
@@ -59,13 +59,13 @@ pub(crate) async fn forestall(tx: &DatabaseTransaction, order: &str) -> Result<b
 
 /// Decides to give up the promised money of an order.
 pub(crate) async fn void(tx: &DatabaseTransaction, order: &str) -> Result<Payment, Error> {
-    let payment = payments::of_order(tx, order).await?.ok_or(Error::NotFound)?;
+    let payment = payments::load(tx, Payment::id_of(order)).await?.ok_or(Error::NotFound)?;
     let Some(goal) = payment.give_up()? else { return Ok(payment) };
     payments::want(tx, payment.id, goal, Timestamp::now().plus(HEAD_START)).await?;
     Ok(Payment { goal, ..payment })
 }
 
-/// Gives back whatever an order's payment holds: its promise, or what was taken of it.
+/// Gives back whatever a payment that was loaded holds: its promise, or what was taken of it.
 pub(crate) async fn cancel(tx: &DatabaseTransaction, payment: &Payment) -> Result<(), Error> {
     match payment.state {
         State::Pending | State::Unknown | State::Authorized => {
@@ -140,7 +140,7 @@ pub(crate) async fn refund(
     amount: Money,
     reason: &str,
 ) -> Result<Refund, Error> {
-    let payment = payments::find(tx, id).await?.ok_or(Error::NotFound)?;
+    let payment = payments::load(tx, id).await?.ok_or(Error::NotFound)?;
     payment.refund(amount)?;
     giver.may(&payment, amount)?;
     let refund = Refund::asked(Id::new(), &payment, amount, reason, &giver.name(), Timestamp::now());
@@ -175,7 +175,7 @@ async fn set_aside(
     refund: &Refund,
     due: Timestamp,
 ) -> Result<(), Error> {
-    // The statement decides; the check before it read what may have changed since.
+    // The statement decides, whatever was checked before it.
     if !payments::set_aside(tx, payment.id, refund.amount).await? {
         let now_is = payments::find(tx, payment.id).await?.ok_or(Error::NotFound)?;
         return Err(Refusal::ExceedsCaptured(now_is.refundable()).into());

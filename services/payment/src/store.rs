@@ -15,6 +15,8 @@ pub(crate) struct Leased<T> {
     pub(crate) fence: i64,
     /// How often it was taken, this time included.
     pub(crate) attempts: i64,
+    /// Since when its channel has been asked for what it needs now.
+    pub(crate) since: Timestamp,
 }
 
 /// When a row is due to be looked at again, after something failed.
@@ -22,6 +24,8 @@ pub(crate) struct Leased<T> {
 pub(crate) struct Later<'a> {
     pub(crate) at: Option<Timestamp>,
     pub(crate) error: &'a str,
+    /// Why an operator should look; empty where none has to.
+    pub(crate) attention: &'a str,
 }
 
 pub(crate) fn sql(

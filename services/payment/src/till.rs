@@ -5,12 +5,14 @@
 
 mod booking;
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use chassis::db::Db;
 use chassis::id::Id;
 use chassis::time::Timestamp;
 use futures::StreamExt;
+use futures::stream::FuturesUnordered;
 
 use crate::channel::{Authorization, Channel, Channels, Charge, Fault, Outcome};
 use crate::domain::{Need, Payment, Refund, State};
@@ -19,9 +21,8 @@ use crate::store::{Leased, payments, refunds};
 
 /// How long a lease goes beyond the channel's timeout: enough to book the answer.
 const BOOKING: Duration = Duration::from_secs(5);
-/// How many rows are worked on at once.
+/// How many rows of a kind are worked on at once.
 const AT_ONCE: usize = 8;
-const BATCH: i64 = 64;
 /// The longest way to a goal: promised, taken after all, given up, forgotten. A channel that contradicts itself goes no
 /// further at once.
 const STEPS_MAX: usize = 4;
@@ -33,6 +34,15 @@ const EVERY: Duration = Duration::from_secs(1);
 pub(crate) struct Till {
     db: Db,
     channels: Channels,
+    /// After what time an operator should look at what a channel does not say.
+    attention_after: Duration,
+}
+
+/// What is to be worked on.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Due {
+    Payment(Id<Payment>),
+    Refund(Id<Refund>),
 }
 
 /// What a channel said to a need.
@@ -60,8 +70,8 @@ impl From<Result<Outcome, Fault>> for Said {
 }
 
 impl Till {
-    pub(crate) fn new(db: &Db, channels: &Channels) -> Till {
-        Till { db: db.clone(), channels: channels.clone() }
+    pub(crate) fn new(db: &Db, channels: &Channels, attention_after: Duration) -> Till {
+        Till { db: db.clone(), channels: channels.clone(), attention_after }
     }
 
     /// Has the channel promise the money. Asked before, it is first asked what became of that.
@@ -90,7 +100,10 @@ impl Till {
         };
         let (unknown, unavailable) =
             (matches!(said, Said::Fault(Fault::Unknown)), matches!(said, Said::Fault(Fault::Unavailable(_))));
-        let payment = self.book(&taken, Need::Promise, said).await?.ok_or(Error::Busy)?;
+        let payment = match self.book(&taken, Need::Promise, said).await? {
+            Some(payment) => payment,
+            None => self.payment(id).await?, // somebody else knew sooner
+        };
         match payment.promised()? {
             true => Ok(payment),
             false if unknown => Err(Error::Unknown),
@@ -148,37 +161,55 @@ impl Till {
         refunds::find(self.db.writer(), id).await?.ok_or(Error::NotFound)
     }
 
-    /// Works on what is due until it is told to stop.
+    /// Works on what is due until it is told to stop, and ends what it has begun. What waits for its channel holds nothing
+    /// else up, as long as there is a place left.
     pub(crate) async fn run(self, stop: impl Future<Output = ()>) {
         tokio::pin!(stop);
+        let mut begun = HashSet::new();
+        let mut work = FuturesUnordered::new();
         loop {
             // Made before looking, so that what commits meanwhile is not missed.
             let woken = self.db.committed().notified();
-            if let Err(error) = self.work().await {
+            let due = self.due(AT_ONCE.saturating_sub(begun.len())).await.unwrap_or_else(|error| {
                 tracing::warn!(error = %chassis::status::chain(&error), "the till cannot see what is due");
+                Vec::new()
+            });
+            for due in due {
+                if begun.insert(due) {
+                    work.push(self.carry_out(due));
+                }
             }
             tokio::select! {
-                () = &mut stop => return,
+                Some(done) = work.next() => { begun.remove(&done); }
+                () = &mut stop => break,
                 () = woken => {}
                 () = tokio::time::sleep(EVERY) => {}
             }
         }
+        while work.next().await.is_some() {}
     }
 
-    async fn work(&self) -> Result<(), Error> {
+    /// What is due, up to about so much. Others may take it on as well: the lease tells them apart.
+    async fn due(&self, places: usize) -> Result<Vec<Due>, Error> {
+        let limit = i64::try_from(places).unwrap_or(i64::MAX);
+        if limit == 0 {
+            return Ok(Vec::new());
+        }
         let now = Timestamp::now();
-        let payments = payments::due(self.db.writer(), now, BATCH).await?;
-        let refunds = refunds::due(self.db.writer(), now, BATCH).await?;
-        let payments = payments.into_iter().map(|id| async move { self.advance(id).await.map(drop) });
-        let refunds = refunds.into_iter().map(|id| async move { self.refund(id).await.map(drop) });
-        let report = |result: Result<(), Error>| async move {
-            if let Err(error) = result {
-                tracing::warn!(error = %chassis::status::chain(&error), "the till could not carry out what is due");
-            }
+        let payments = payments::due(self.db.writer(), now, limit).await?;
+        let refunds = refunds::due(self.db.writer(), now, limit).await?;
+        Ok(payments.into_iter().map(Due::Payment).chain(refunds.into_iter().map(Due::Refund)).collect())
+    }
+
+    async fn carry_out(&self, due: Due) -> Due {
+        let done = match due {
+            Due::Payment(id) => self.advance(id).await.map(drop),
+            Due::Refund(id) => self.refund(id).await.map(drop),
         };
-        futures::stream::iter(payments).buffer_unordered(AT_ONCE).for_each(report).await;
-        futures::stream::iter(refunds).buffer_unordered(AT_ONCE).for_each(report).await;
-        Ok(())
+        if let Err(error) = done {
+            tracing::warn!(error = %chassis::status::chain(&error), "the till could not carry out what is due");
+        }
+        due
     }
 
     async fn lease(&self, id: Id<Payment>) -> Result<Option<Leased<Payment>>, Error> {

@@ -6,6 +6,7 @@ mod it {
     mod input;
     mod ledger;
     mod orders;
+    mod provider;
     mod reads;
     mod refund;
     mod support;

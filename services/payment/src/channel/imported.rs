@@ -2,15 +2,20 @@
 
 use async_trait::async_trait;
 
-use super::{Answer, Authorization, Channel, Charge, Fault, Outcome};
+use super::{Accepted, Answer, Authorization, Channel, Charge, Fault, Outcome};
 
 /// Its name.
 pub(crate) const IMPORTED: &str = "imported";
 
 pub(super) struct Imported;
 
-fn recorded(reference: &str) -> Outcome {
-    Outcome::Accepted { reference: reference.to_owned(), method_summary: String::new() }
+fn recorded(charge: &Charge<'_>) -> Outcome {
+    Outcome::Accepted(Accepted {
+        reference: charge.reference.to_owned(),
+        method_summary: String::new(),
+        amount: charge.amount,
+        fee: 0,
+    })
 }
 
 #[async_trait]
@@ -20,15 +25,15 @@ impl Channel for Imported {
     }
 
     async fn capture(&self, _: &str, charge: &Charge<'_>) -> Answer {
-        Ok(recorded(charge.reference))
+        Ok(recorded(charge))
     }
 
     async fn void(&self, _: &str, charge: &Charge<'_>) -> Answer {
-        Ok(recorded(charge.reference))
+        Ok(recorded(charge))
     }
 
     async fn refund(&self, _: &str, charge: &Charge<'_>) -> Answer {
-        Ok(recorded(charge.reference))
+        Ok(recorded(charge))
     }
 
     async fn query(&self, _: &str) -> Result<Option<Outcome>, Fault> {

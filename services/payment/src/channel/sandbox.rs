@@ -1,4 +1,5 @@
-//! The sandbox: a channel that moves no money and does what its tokens say. It keeps its own book, as a provider does.
+//! The sandbox within this process: it moves no money and does what its tokens say. It keeps its own book, as a provider
+//! does.
 //!
 //! | token | what happens |
 //! |---|---|
@@ -17,11 +18,8 @@ use chassis::money::Money;
 use chassis::time::Timestamp;
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, FromQueryResult};
 
-use super::{Answer, Authorization, Channel, Charge, Fault, Outcome};
-use crate::store::sql;
-
-/// Its name.
-pub(super) const SANDBOX: &str = "sandbox";
+use super::{Accepted, Answer, Authorization, Channel, Charge, Fault, Outcome};
+use crate::store::{money, sql};
 
 pub(super) struct Sandbox {
     db: Db,
@@ -35,20 +33,25 @@ struct Call {
     done: bool,
     refusal: String,
     reference: String,
+    amount_minor: i64,
+    amount_currency: String,
 }
 
 const VISA: &str = "tok_visa";
 const MASTERCARD: &str = "tok_mastercard";
 
 impl Call {
-    fn outcome(&self) -> Outcome {
-        if self.refusal.is_empty() {
-            let summary =
-                if self.token == MASTERCARD { "Mastercard ending 4444" } else { "Visa ending 4242" };
-            Outcome::Accepted { reference: self.reference.clone(), method_summary: summary.to_owned() }
-        } else {
-            Outcome::Refused(self.refusal.clone())
+    fn outcome(&self) -> Answer {
+        if !self.refusal.is_empty() {
+            return Ok(Outcome::Refused(self.refusal.clone()));
         }
+        let summary = if self.token == MASTERCARD { "Mastercard ending 4444" } else { "Visa ending 4242" };
+        Ok(Outcome::Accepted(Accepted {
+            reference: self.reference.clone(),
+            method_summary: summary.to_owned(),
+            amount: money(self.amount_minor, &self.amount_currency)?,
+            fee: 0,
+        }))
     }
 }
 
@@ -111,7 +114,7 @@ impl Sandbox {
 /// What has been done.
 fn answer(call: &Call) -> Answer {
     if call.done {
-        Ok(call.outcome())
+        call.outcome()
     } else {
         Err(Fault::Unavailable("the sandbox is closed this once".to_owned()))
     }
@@ -145,11 +148,11 @@ impl Channel for Sandbox {
     }
 
     async fn query(&self, key: &str) -> Result<Option<Outcome>, Fault> {
-        Ok(find(self.db.writer(), key).await?.filter(|call| call.done).map(|call| call.outcome()))
+        find(self.db.writer(), key).await?.filter(|call| call.done).map(|call| call.outcome()).transpose()
     }
 }
 
-const COLUMNS: &str = "token, tries, done, refusal, reference";
+const COLUMNS: &str = "token, tries, done, refusal, reference, amount_minor, amount_currency";
 
 async fn book(
     tx: &DatabaseTransaction,
@@ -163,8 +166,8 @@ async fn book(
         known => known.to_owned(),
     };
     let text = format!(
-        "INSERT INTO sandbox_calls (key, kind, authorization_key, amount_minor, amount_currency, create_time, {COLUMNS})
-         VALUES ($1, $2, $3, $4, $5, $6, $7, 1, FALSE, '', $8)
+        "INSERT INTO sandbox_calls (key, kind, authorization_key, create_time, {COLUMNS})
+         VALUES ($1, $2, $3, $6, $7, 1, FALSE, '', $8, $4, $5)
          ON CONFLICT (key) DO UPDATE SET tries = sandbox_calls.tries + 1 RETURNING {COLUMNS}"
     );
     let values = [

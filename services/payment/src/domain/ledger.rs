@@ -17,8 +17,10 @@ pub(crate) const HOLDS: &str = "authorization-holds";
 pub(crate) const SALES: &str = "sales-revenue";
 /// What was given back of it.
 pub(crate) const REFUNDS: &str = "sales-refunds";
-/// What each channel has taken for us, less what it gave back: one account a channel.
+/// What each channel has taken for us, less what it gave back and kept: one account a channel.
 pub(crate) const CLEARING: &str = "channel-clearing";
+/// What channels kept for their work.
+pub(crate) const FEES: &str = "channel-fees";
 
 /// One posting.
 #[derive(Clone, Debug, PartialEq)]
@@ -65,6 +67,11 @@ impl Entry {
         Entry::of(payment, "capture", at, transfer(SALES, &clearing(&payment.channel), payment.captured))
     }
 
+    /// The channel kept its fee of what was taken.
+    pub(crate) fn fee(payment: &Payment, at: Timestamp) -> Entry {
+        Entry::of(payment, "fee", at, transfer(&clearing(&payment.channel), FEES, payment.fee))
+    }
+
     /// Money was given back.
     pub(crate) fn refund(payment: &Payment, refund: &Refund, at: Timestamp) -> Entry {
         let lines = transfer(&clearing(&payment.channel), REFUNDS, refund.amount);
@@ -97,8 +104,9 @@ pub(crate) fn title(account: &str) -> String {
         HOLDS => "Held by authorizations, not ours yet".to_owned(),
         SALES => "Sold and paid".to_owned(),
         REFUNDS => "Given back to customers".to_owned(),
+        FEES => "Kept by channels for their work".to_owned(),
         other => match other.strip_prefix(CLEARING).and_then(|rest| rest.strip_prefix('-')) {
-            Some(channel) => format!("Taken for us by the channel {channel}, less refunds"),
+            Some(channel) => format!("Taken for us by the channel {channel}, less refunds and fees"),
             None => other.to_owned(),
         },
     }
@@ -127,20 +135,27 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_entry_sums_to_zero_and_promises_end(minor in 1_i64..10_000_000_000_000, share in 0_i64..=10_000) {
+        fn every_entry_sums_to_zero_and_promises_end(minor in 1_i64..10_000_000_000_000, share in 0_i64..=10_000, fee in 0_i64..=10_000) {
             let at = Timestamp::from_micros(0);
             let amount = Money::new(minor, "EUR".parse().expect("a currency"));
             let intended = Payment::intended("orders/1", "users/1", "sandbox", amount, at);
-            let payment = Payment { captured: amount, ..intended };
+            let fee = amount.share(fee).expect("a share");
+            let payment = Payment { captured: amount, fee, ..intended };
             let back = amount.share(share).expect("a share");
             let refund = Refund::asked(Id::derived(&["r"]), &payment, back, "", "", at);
-            let entries = [Entry::authorize(&payment, at), Entry::capture(&payment, at), Entry::refund(&payment, &refund, at)];
+            let entries = [
+                Entry::authorize(&payment, at),
+                Entry::capture(&payment, at),
+                Entry::fee(&payment, at),
+                Entry::refund(&payment, &refund, at),
+            ];
             for entry in &entries {
                 prop_assert_eq!(entry.lines.iter().map(|line| line.amount.minor).sum::<i64>(), 0);
             }
             let after = balances(&entries);
             prop_assert_eq!((after[RECEIVABLE], after[HOLDS]), (0, 0));
-            prop_assert_eq!(after[&clearing("sandbox")], minor - back.minor);
+            prop_assert_eq!(after[&clearing("sandbox")], minor - back.minor - fee.minor);
+            prop_assert_eq!(after[FEES], fee.minor);
             let given_up = balances(&[Entry::authorize(&payment, at), Entry::void(&payment, at)]);
             prop_assert!(given_up.values().all(|balance| *balance == 0));
         }

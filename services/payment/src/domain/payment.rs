@@ -65,6 +65,10 @@ pub(crate) struct Payment {
     pub(crate) refunded: Money,
     /// Asked back from the channel, which has not answered: no longer there to be refunded.
     pub(crate) refunding: Money,
+    /// What the channel keeps of what was taken.
+    pub(crate) fee: Money,
+    /// Why an operator should look at it; empty where all is well.
+    pub(crate) attention: String,
     pub(crate) decline_reason: String,
     pub(crate) channel_reference: String,
     pub(crate) method_summary: String,
@@ -127,6 +131,8 @@ impl Payment {
             captured: nothing,
             refunded: nothing,
             refunding: nothing,
+            fee: nothing,
+            attention: String::new(),
             decline_reason: String::new(),
             channel_reference: String::new(),
             method_summary: String::new(),

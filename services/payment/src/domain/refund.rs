@@ -27,6 +27,8 @@ pub(crate) struct Refund {
     pub(crate) reason: String,
     pub(crate) actor: String,
     pub(crate) create_time: Timestamp,
+    /// Why an operator should look at it; empty where all is well.
+    pub(crate) attention: String,
 }
 
 impl Refund {
@@ -47,6 +49,7 @@ impl Refund {
             reason: reason.to_owned(),
             actor: actor.to_owned(),
             create_time: now,
+            attention: String::new(),
         }
     }
 

@@ -12,7 +12,7 @@ use crate::domain::{Goal, Payment, State};
 
 const COLUMNS: &str = "id, order_name, customer, state, goal, channel, amount_minor, amount_currency, captured_minor,
     refunded_minor, refunding_minor, decline_reason, channel_reference, method_summary, capture_sent, attempts, fence,
-    create_time, update_time";
+    create_time, update_time, fee_minor, attention, wanted_since";
 
 #[derive(FromQueryResult)]
 struct Row {
@@ -35,6 +35,9 @@ struct Row {
     fence: i64,
     create_time: Timestamp,
     update_time: Timestamp,
+    fee_minor: i64,
+    attention: String,
+    wanted_since: Timestamp,
 }
 
 impl TryFrom<Row> for Leased<Payment> {
@@ -54,6 +57,8 @@ impl TryFrom<Row> for Leased<Payment> {
             captured: part(row.captured_minor),
             refunded: part(row.refunded_minor),
             refunding: part(row.refunding_minor),
+            fee: part(row.fee_minor),
+            attention: row.attention,
             decline_reason: row.decline_reason,
             channel_reference: row.channel_reference,
             method_summary: row.method_summary,
@@ -61,7 +66,7 @@ impl TryFrom<Row> for Leased<Payment> {
             create_time: row.create_time,
             update_time: row.update_time,
         };
-        Ok(Leased { row: payment, fence: row.fence, attempts: row.attempts })
+        Ok(Leased { row: payment, fence: row.fence, attempts: row.attempts, since: row.wanted_since })
     }
 }
 
@@ -102,7 +107,7 @@ pub(crate) async fn insert(
 ) -> Result<(), DbErr> {
     let text = format!(
         "INSERT INTO payments ({COLUMNS}, next_check_at, lease_until, last_error)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, 0, 0, $16, $17, $18, 0, '')"
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, 0, 0, $16, $17, 0, '', $16, $18, 0, '')"
     );
     let values: [Value; 18] = [
         payment.id.into(),
@@ -131,6 +136,13 @@ pub(crate) async fn insert(
 pub(crate) async fn find(on: &impl ConnectionTrait, id: Id<Payment>) -> Result<Option<Payment>, DbErr> {
     let text = format!("SELECT {COLUMNS} FROM payments WHERE id = $1");
     Row::find_by_statement(sql(on, &text, [id.into()])).one(on).await?.map(payment).transpose()
+}
+
+/// A payment that is about to be decided on: nobody else changes it before the transaction ends. Writing it, and not
+/// `FOR UPDATE`, holds it on both databases.
+pub(crate) async fn load(tx: &DatabaseTransaction, id: Id<Payment>) -> Result<Option<Payment>, DbErr> {
+    let text = format!("UPDATE payments SET fence = fence WHERE id = $1 RETURNING {COLUMNS}");
+    Row::find_by_statement(sql(tx, &text, [id.into()])).one(tx).await?.map(payment).transpose()
 }
 
 pub(crate) async fn of_order(on: &impl ConnectionTrait, order: &str) -> Result<Option<Payment>, DbErr> {
@@ -171,14 +183,14 @@ pub(crate) async fn list(
     Row::find_by_statement(sql(on, &text, values)).all(on).await?.into_iter().map(payment).collect()
 }
 
-/// Wants more of a payment, and has it looked at then. A goal never moves back.
+/// Wants more of a payment that was loaded, and has it looked at then. A goal never moves back.
 pub(crate) async fn want(
     tx: &DatabaseTransaction,
     id: Id<Payment>,
     goal: Goal,
     due: Timestamp,
 ) -> Result<(), DbErr> {
-    let text = "UPDATE payments SET goal = $2, next_check_at = $3, attempts = 0, update_time = $4
+    let text = "UPDATE payments SET goal = $2, next_check_at = $3, attempts = 0, attention = '', wanted_since = $4, update_time = $4
         WHERE id = $1 AND (goal <> 'GIVE_UP' OR $2 = 'GIVE_UP')";
     let values = [id.into(), goal_name(goal).into(), due.into(), Timestamp::now().into()];
     tx.execute_raw(sql(tx, text, values)).await?;
@@ -224,12 +236,13 @@ pub(crate) async fn settle(
     let progress = taken.row.state != now_is.state;
     let text = format!(
         "UPDATE payments SET state = $3, captured_minor = $4, decline_reason = $5, channel_reference = $6, method_summary = $7,
-            capture_sent = $8, attempts = $9, last_error = $10, lease_until = 0, update_time = $11,
+            capture_sent = $8, attempts = $9, last_error = $10, lease_until = 0, update_time = $11, fee_minor = $15,
+            attention = $16, wanted_since = CASE WHEN state = $3 THEN wanted_since ELSE $11 END,
             goal = CASE WHEN goal = $12 THEN $13 ELSE goal END,
             next_check_at = CASE WHEN goal = $12 THEN $14 ELSE $11 END
          WHERE id = $1 AND fence = $2 RETURNING {COLUMNS}"
     );
-    let values: [Value; 14] = [
+    let values: [Value; 16] = [
         now_is.id.into(),
         taken.fence.into(),
         state_name(now_is.state).into(),
@@ -244,6 +257,8 @@ pub(crate) async fn settle(
         goal_name(taken.row.goal).into(),
         goal_name(now_is.goal).into(),
         later.at.into(),
+        now_is.fee.minor.into(),
+        later.attention.into(),
     ];
     Row::find_by_statement(sql(tx, &text, values)).one(tx).await?.map(payment).transpose()
 }

@@ -10,8 +10,7 @@ use super::{After, Later, Leased, money, sql, unknown};
 use crate::domain::refund::State;
 use crate::domain::{Payment, Refund};
 
-const COLUMNS: &str =
-    "id, payment, amount_minor, amount_currency, state, reason, actor, attempts, fence, create_time";
+const COLUMNS: &str = "id, payment, amount_minor, amount_currency, state, reason, actor, attempts, fence, create_time, attention";
 
 #[derive(FromQueryResult)]
 struct Row {
@@ -25,6 +24,7 @@ struct Row {
     attempts: i64,
     fence: i64,
     create_time: Timestamp,
+    attention: String,
 }
 
 impl TryFrom<Row> for Leased<Refund> {
@@ -44,8 +44,9 @@ impl TryFrom<Row> for Leased<Refund> {
             reason: row.reason,
             actor: row.actor,
             create_time: row.create_time,
+            attention: row.attention,
         };
-        Ok(Leased { row: refund, fence: row.fence, attempts: row.attempts })
+        Ok(Leased { since: refund.create_time, row: refund, fence: row.fence, attempts: row.attempts })
     }
 }
 
@@ -67,7 +68,7 @@ pub(crate) async fn insert(tx: &DatabaseTransaction, refund: &Refund, due: Times
     let due = (refund.state == State::Pending).then_some(due);
     let text = format!(
         "INSERT INTO refunds ({COLUMNS}, next_check_at, lease_until, last_error, update_time)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, 0, 0, $8, $9, 0, '', $10) ON CONFLICT (id) DO NOTHING"
+         VALUES ($1, $2, $3, $4, $5, $6, $7, 0, 0, $8, '', $9, 0, '', $10) ON CONFLICT (id) DO NOTHING"
     );
     let values: [Value; 10] = [
         refund.id.into(),
@@ -138,15 +139,16 @@ pub(crate) async fn settle(
     state: State,
     later: Later<'_>,
 ) -> Result<bool, DbErr> {
-    let text = "UPDATE refunds SET state = $3, next_check_at = $4, last_error = $5, lease_until = 0, update_time = $6
+    let text = "UPDATE refunds SET state = $3, next_check_at = $4, last_error = $5, lease_until = 0, update_time = $6, attention = $7
         WHERE id = $1 AND fence = $2 AND state = 'PENDING'";
-    let values: [Value; 6] = [
+    let values: [Value; 7] = [
         taken.row.id.into(),
         taken.fence.into(),
         state_name(state).into(),
         later.at.into(),
         later.error.into(),
         Timestamp::now().into(),
+        later.attention.into(),
     ];
     Ok(tx.execute_raw(sql(tx, text, values)).await?.rows_affected() == 1)
 }

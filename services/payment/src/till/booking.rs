@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use chassis::money::Money;
 use chassis::outbox;
 use chassis::time::Timestamp;
 use contract::payment::v1 as pb;
 use sea_orm::DatabaseTransaction;
 
 use super::{Said, Till};
-use crate::channel::{Answer, Fault, Outcome};
+use crate::channel::{Accepted, Answer, Fault, Outcome};
 use crate::domain::refund::State as RefundState;
 use crate::domain::{Entry, Goal, Need, Payment, Refund, State};
 use crate::error::Error;
@@ -19,6 +20,13 @@ use crate::store::{Later, Leased, ledger, payments, refunds};
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(120);
 /// How often a capture may be refused before an operator has to look.
 const REFUSALS_MAX: i64 = 8;
+/// Why an operator should look.
+const UNRESOLVED: &str = "UNRESOLVED";
+const AMOUNT_MISMATCH: &str = "AMOUNT_MISMATCH";
+const FEE_IMPLAUSIBLE: &str = "FEE_IMPLAUSIBLE";
+const CAPTURE_REFUSED: &str = "CAPTURE_REFUSED";
+const REFUND_REFUSED: &str = "REFUND_REFUSED";
+
 const WAIT_MIN: Duration = Duration::from_millis(500);
 const WAIT_MAX: Duration = Duration::from_secs(60);
 
@@ -29,6 +37,8 @@ struct Follows {
     error: String,
     /// What could not be done, and why: announced.
     failed: Option<(&'static str, String)>,
+    /// Why an operator should look.
+    attention: &'static str,
 }
 
 /// When to look at it again.
@@ -53,9 +63,14 @@ impl Till {
             Next::Now => Some(now),
             Next::Later => Some(now.plus(wait(taken.attempts))),
         };
-        self.db
+        let waits = matches!(follows.next, Next::Later);
+        let stuck = waits && now.since(taken.since) > self.attention_after;
+        let progress = follows.payment.state != taken.row.state;
+        let attention = attention(&taken.row.attention, follows.attention, progress, stuck);
+        let settled: Result<Option<Payment>, Error> = self
+            .db
             .write(async |tx| {
-                let later = Later { at, error: &follows.error };
+                let later = Later { at, error: &follows.error, attention };
                 let Some(payment) = payments::settle(tx, taken, &follows.payment, later).await? else {
                     return Ok(None);
                 };
@@ -65,7 +80,11 @@ impl Till {
                 }
                 Ok(Some(payment))
             })
-            .await
+            .await;
+        if let Ok(Some(payment)) = &settled {
+            alert(&taken.row.attention, &payment.attention, &payment.id.name());
+        }
+        settled
     }
 
     /// Books what the channel said to a refund.
@@ -76,32 +95,61 @@ impl Till {
         answer: Answer,
     ) -> Result<(), Error> {
         let now = Timestamp::now();
-        self.db
-            .write(async |tx| match &answer {
-                Ok(Outcome::Accepted { .. }) => {
-                    if refunds::settle(tx, taken, RefundState::Succeeded, Later { at: None, error: "" })
-                        .await?
-                    {
-                        service::given_back(tx, &taken.row, now).await?;
-                    }
-                    Ok(())
+        let again = Some(now.plus(wait(taken.attempts)));
+        let (state, at, error, says) = match &answer {
+            Ok(Outcome::Accepted(done)) if done.amount != taken.row.amount => (
+                RefundState::Pending,
+                again,
+                "the channel gave back another amount".to_owned(),
+                AMOUNT_MISMATCH,
+            ),
+            Ok(Outcome::Accepted(_)) => (RefundState::Succeeded, None, String::new(), ""),
+            Ok(Outcome::Refused(reason)) => (RefundState::Failed, None, reason.clone(), REFUND_REFUSED),
+            Err(fault) => (RefundState::Pending, again, fault.to_string(), ""),
+        };
+        let stuck = at.is_some() && now.since(taken.since) > self.attention_after;
+        let progress = state != RefundState::Pending;
+        let attention = attention(&taken.row.attention, says, progress, stuck);
+        let settled: Result<bool, Error> = self
+            .db
+            .write(async |tx| {
+                let later = Later { at, error: &error, attention };
+                if !refunds::settle(tx, taken, state, later).await? {
+                    return Ok(false);
                 }
-                Ok(Outcome::Refused(reason)) => {
-                    if refunds::settle(tx, taken, RefundState::Failed, Later { at: None, error: reason })
-                        .await?
-                    {
+                match state {
+                    RefundState::Pending => {}
+                    RefundState::Succeeded => service::given_back(tx, &taken.row, now).await?,
+                    RefundState::Failed => {
                         payments::put_back(tx, payment.id, taken.row.amount).await?;
-                        fail(tx, payment, "refund", reason).await?;
+                        fail(tx, payment, "refund", &error).await?;
                     }
-                    Ok(())
                 }
-                Err(fault) => {
-                    let later = Later { at: Some(now.plus(wait(taken.attempts))), error: &fault.to_string() };
-                    refunds::settle(tx, taken, RefundState::Pending, later).await?;
-                    Ok(())
-                }
+                Ok(true)
             })
-            .await
+            .await;
+        if settled? {
+            alert(&taken.row.attention, attention, &taken.row.name());
+        }
+        Ok(())
+    }
+}
+
+/// Why an operator should look now. What only took long is over once it is done; anything else stays until it is wanted
+/// anew.
+fn attention<'a>(was: &'a str, says: &'a str, progress: bool, stuck: bool) -> &'a str {
+    match was {
+        _ if !says.is_empty() => says,
+        "" | UNRESOLVED if progress => "",
+        "" if stuck => UNRESOLVED,
+        was => was,
+    }
+}
+
+fn alert(was: &str, now_is: &str, name: &str) {
+    if !now_is.is_empty() && was != now_is {
+        metrics::counter!("payment_attention_total", "reason" => now_is.to_owned()).increment(1);
+        tracing::error!(payment.name = name, reason = now_is, "an operator should look at this payment");
     }
 }
 
@@ -113,17 +161,29 @@ fn wait(attempts: i64) -> Duration {
 
 fn follows(taken: &Leased<Payment>, need: Need, said: Said, now: Timestamp) -> Follows {
     let was = &taken.row;
-    let stays = |next| Follows { payment: was.clone(), next, error: String::new(), failed: None };
+    let stays =
+        |next| Follows { payment: was.clone(), next, error: String::new(), failed: None, attention: "" };
     let becomes = |payment: Payment| {
         let next = if payment.need() == Need::Nothing { Next::Never } else { Next::Now };
-        Follows { payment, next, error: String::new(), failed: None }
+        Follows { payment, next, ..stays(Next::Never) }
     };
     match (need, said) {
         (Need::Nothing, _) => becomes(was.clone()),
-        (Need::Promise, Said::Outcome(Outcome::Accepted { reference, method_summary })) => becomes(Payment {
+        // Not what was asked for: it is given up, and what the customer's bank holds with it.
+        (Need::Promise, Said::Outcome(Outcome::Accepted(done))) if done.amount != was.amount => {
+            let payment = Payment {
+                goal: Goal::GiveUp,
+                channel_reference: done.reference,
+                decline_reason: AMOUNT_MISMATCH.to_owned(),
+                ..was.clone()
+            };
+            let failed = Some(("authorize", AMOUNT_MISMATCH.to_owned()));
+            Follows { failed, attention: AMOUNT_MISMATCH, ..becomes(payment) }
+        }
+        (Need::Promise, Said::Outcome(Outcome::Accepted(done))) => becomes(Payment {
             state: State::Authorized,
-            channel_reference: reference,
-            method_summary,
+            channel_reference: done.reference,
+            method_summary: done.method_summary,
             ..was.clone()
         }),
         (Need::Promise, Said::Outcome(Outcome::Refused(reason))) => {
@@ -137,11 +197,22 @@ fn follows(taken: &Leased<Payment>, need: Need, said: Said, now: Timestamp) -> F
             let unknown = Payment { state: State::Unknown, ..was.clone() };
             Follows { payment: unknown, error: Fault::Unknown.to_string(), ..stays(Next::Later) }
         }
-        (Need::Capture | Need::CaptureOutcome, Said::Outcome(Outcome::Accepted { .. })) => {
-            becomes(Payment { state: State::Captured, captured: was.amount, ..was.clone() })
+        (Need::Capture | Need::CaptureOutcome, Said::Outcome(Outcome::Accepted(done)))
+            if done.amount != was.amount =>
+        {
+            let error = format!("the channel took {} instead of {}", done.amount, was.amount);
+            Follows { error, attention: AMOUNT_MISMATCH, ..stays(Next::Never) }
+        }
+        (Need::Capture | Need::CaptureOutcome, Said::Outcome(Outcome::Accepted(done))) => {
+            captured(was, &done, becomes)
         }
         (Need::Capture, Said::Outcome(Outcome::Refused(reason))) if taken.attempts >= REFUSALS_MAX => {
-            Follows { error: reason.clone(), failed: Some(("capture", reason)), ..stays(Next::Never) }
+            Follows {
+                error: reason.clone(),
+                failed: Some(("capture", reason)),
+                attention: CAPTURE_REFUSED,
+                ..stays(Next::Never)
+            }
         }
         (Need::Capture, Said::Outcome(Outcome::Refused(reason))) => {
             Follows { error: reason, ..stays(Next::Later) }
@@ -149,7 +220,7 @@ fn follows(taken: &Leased<Payment>, need: Need, said: Said, now: Timestamp) -> F
         (Need::CaptureOutcome, Said::Outcome(Outcome::Refused(_)) | Said::Nothing) => {
             becomes(Payment { capture_sent: false, ..was.clone() })
         }
-        (Need::Void, Said::Outcome(Outcome::Accepted { .. })) => {
+        (Need::Void, Said::Outcome(Outcome::Accepted(_))) => {
             becomes(Payment { state: State::Voided, ..was.clone() })
         }
         // Not voidable because it was taken after all: asking about the capture will tell.
@@ -162,6 +233,14 @@ fn follows(taken: &Leased<Payment>, need: Need, said: Said, now: Timestamp) -> F
             Follows { error: fault.to_string(), ..stays(Next::Later) }
         }
     }
+}
+
+/// Taken, less what the channel keeps. A fee that cannot be right is not booked.
+fn captured(was: &Payment, done: &Accepted, becomes: impl FnOnce(Payment) -> Follows) -> Follows {
+    let plausible = (0..=was.amount.minor).contains(&done.fee);
+    let fee = Money::new(if plausible { done.fee } else { 0 }, was.amount.currency);
+    let follows = becomes(Payment { state: State::Captured, captured: was.amount, fee, ..was.clone() });
+    Follows { attention: if plausible { "" } else { FEE_IMPLAUSIBLE }, ..follows }
 }
 
 /// Books a change of state in the ledger and announces it.
@@ -179,6 +258,9 @@ async fn tell(tx: &DatabaseTransaction, was: State, payment: &Payment, now: Time
         }
         State::Captured => {
             ledger::post(tx, &Entry::capture(payment, now)).await?;
+            if payment.fee.minor > 0 {
+                ledger::post(tx, &Entry::fee(payment, now)).await?;
+            }
             let event = pb::PaymentCaptured {
                 payment: name.clone(),
                 order,
@@ -222,14 +304,17 @@ async fn fail(tx: &DatabaseTransaction, payment: &Payment, stage: &str, reason: 
 
 #[cfg(test)]
 mod tests {
-    use chassis::money::Money;
-
     use super::*;
 
     fn taken(state: State, goal: Goal, attempts: i64) -> Leased<Payment> {
         let amount = Money::parse("10", "GBP".parse().expect("a currency")).expect("an amount");
         let intended = Payment::intended("orders/1", "users/1", "sandbox", amount, Timestamp::from_micros(0));
-        Leased { row: Payment { state, goal, ..intended }, fence: 1, attempts }
+        Leased {
+            row: Payment { state, goal, ..intended },
+            fence: 1,
+            attempts,
+            since: Timestamp::from_micros(0),
+        }
     }
 
     fn refused() -> Said {
@@ -267,6 +352,43 @@ mod tests {
         assert_eq!(follows(&pending, Need::Promise, Said::Nothing, soon).payment.goal, Goal::Authorize);
         let later = Timestamp::from_micros(0).plus(FORGOTTEN_AFTER * 2);
         assert_eq!(follows(&pending, Need::Promise, Said::Nothing, later).payment.goal, Goal::GiveUp);
+    }
+
+    fn accepted(minor: i64, fee: i64) -> Said {
+        let (reference, method_summary) = ("r".to_owned(), String::new());
+        let amount = Money::new(minor, "GBP".parse().expect("a currency"));
+        Said::Outcome(Outcome::Accepted(Accepted { reference, method_summary, amount, fee }))
+    }
+
+    #[test]
+    fn another_amount_than_was_asked_is_given_up_and_looked_at() {
+        let now = Timestamp::from_micros(0);
+        let promised =
+            follows(&taken(State::Pending, Goal::Authorize, 1), Need::Promise, accepted(1001, 0), now);
+        assert_eq!((promised.payment.need(), promised.attention), (Need::Void, AMOUNT_MISMATCH));
+        let taken_ =
+            follows(&taken(State::Authorized, Goal::Capture, 1), Need::Capture, accepted(999, 0), now);
+        assert_eq!((taken_.payment.state, taken_.attention), (State::Authorized, AMOUNT_MISMATCH));
+    }
+
+    #[test]
+    fn a_fee_is_part_of_what_was_taken() {
+        let now = Timestamp::from_micros(0);
+        for (fee, booked, attention) in [(34, 34, ""), (-1, 0, FEE_IMPLAUSIBLE), (1001, 0, FEE_IMPLAUSIBLE)] {
+            let taken = taken(State::Authorized, Goal::Capture, 1);
+            let captured = follows(&taken, Need::Capture, accepted(1000, fee), now);
+            assert_eq!((captured.payment.fee.minor, captured.attention), (booked, attention), "{fee}");
+            assert_eq!(captured.payment.state, State::Captured);
+        }
+    }
+
+    #[test]
+    fn attention_stays_unless_it_only_took_long() {
+        assert_eq!(attention("", "", false, true), UNRESOLVED);
+        assert_eq!(attention(UNRESOLVED, "", true, false), "");
+        assert_eq!(attention(UNRESOLVED, "", false, false), UNRESOLVED);
+        assert_eq!(attention(AMOUNT_MISMATCH, "", true, false), AMOUNT_MISMATCH);
+        assert_eq!(attention(UNRESOLVED, CAPTURE_REFUSED, false, true), CAPTURE_REFUSED);
     }
 
     #[test]

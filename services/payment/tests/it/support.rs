@@ -30,11 +30,15 @@ pub(crate) struct Shop {
 
 impl Shop {
     pub(crate) async fn open() -> Shop {
+        Shop::with(payment::Config { payment_channel_timeout_ms: 1500, ..payment::Config::default() }).await
+    }
+
+    /// One set up so.
+    pub(crate) async fn with(config: payment::Config) -> Shop {
         let process = TestProcess::new().await;
         let (host, order) = (process.host("payment"), process.host("order"));
         let orders = order.db::<Nothing>().await.expect("a database for order");
         let db = host.db::<payment::Migrator>().await.expect("payment's database");
-        let config = payment::Config { payment_channel_timeout_ms: 1500, ..payment::Config::default() };
         order.serve(Server::new(&order, &orders).run());
         host.serve(payment::serve(host.host(), config));
         let shop = Shop { host, db, orders };

@@ -1,0 +1,167 @@
+//! A provider behind HTTP that speaks the sandbox's protocol: see the crate `provider-simulator`.
+//!
+//! What an answer means decides what may be done next. Only where it is certain that nothing was done (no connection, or
+//! refused before any work) is the provider *unavailable*; silence, a broken connection and every 5xx leave the outcome
+//! *unknown*, and the key is asked about.
+
+use std::fmt::Display;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use chassis::config::Secret;
+use reqwest::{Client, Method, RequestBuilder, StatusCode, Url};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{Accepted, Answer, Authorization, Channel, Charge, Fault, Outcome};
+use crate::store::money;
+
+const CONNECT_MAX: Duration = Duration::from_secs(1);
+/// No answer of the protocol is larger.
+const BODY_BYTES_MAX: usize = 1024 * 1024;
+
+pub(super) struct Provider {
+    http: Client,
+    url: Url,
+    api_key: Secret,
+}
+
+/// What the provider says it did.
+#[derive(Debug, Deserialize)]
+struct Operation {
+    status: Done,
+    reason: String,
+    reference: String,
+    amount_minor: i64,
+    currency: String,
+    fee_minor: i64,
+    method_summary: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Done {
+    Succeeded,
+    Declined,
+}
+
+impl Operation {
+    fn outcome(self) -> Answer {
+        Ok(match self.status {
+            Done::Declined => Outcome::Refused(self.reason),
+            Done::Succeeded => Outcome::Accepted(Accepted {
+                amount: money(self.amount_minor, &self.currency).map_err(unreadable)?,
+                reference: self.reference,
+                method_summary: self.method_summary,
+                fee: self.fee_minor,
+            }),
+        })
+    }
+}
+
+impl Provider {
+    pub(super) fn open(url: &str, api_key: Option<Secret>) -> Result<Provider, chassis::Error> {
+        let wrong = |error: &dyn Display| chassis::Error::Settings(format!("SANDBOX_URL: {error}"));
+        let url: Url = url.parse().map_err(|error| wrong(&error))?;
+        if url.cannot_be_a_base() {
+            return Err(wrong(&"it is no address such as http://127.0.0.1:8089"));
+        }
+        let api_key = api_key.ok_or_else(|| wrong(&"it needs SANDBOX_API_KEY as well"))?;
+        chassis::host::install_crypto();
+        let http = Client::builder()
+            .connect_timeout(CONNECT_MAX)
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .build()
+            .map_err(|error| wrong(&error))?;
+        Ok(Provider { http, url, api_key })
+    }
+
+    fn request(&self, method: Method, path: &[&str]) -> RequestBuilder {
+        let mut url = self.url.clone();
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop_if_empty().push("v1").extend(path);
+        }
+        self.http.request(method, url).bearer_auth(self.api_key.expose())
+    }
+
+    async fn act(&self, collection: &str, key: &str, body: &Value) -> Answer {
+        let request = self.request(Method::POST, &[collection]).header("idempotency-key", key);
+        let request = request.header("content-type", "application/json").body(body.to_string());
+        match self.answer::<Operation>(request).await? {
+            Some(operation) => operation.outcome(),
+            None => Err(Fault::Unavailable("it knows no such call".to_owned())),
+        }
+    }
+
+    /// The answer of a success; nothing where there is no such thing.
+    async fn answer<T: for<'a> Deserialize<'a>>(&self, request: RequestBuilder) -> Result<Option<T>, Fault> {
+        let mut response =
+            request.send().await.map_err(|error| match error.is_connect() || error.is_builder() {
+                true => Fault::Unavailable(format!("it cannot be reached: {error}")),
+                false => Fault::Unknown,
+            })?;
+        match response.status() {
+            StatusCode::OK => {}
+            StatusCode::NOT_FOUND => return Ok(None),
+            // The key stands for something else: what that was, asking will tell.
+            StatusCode::CONFLICT => return Err(Fault::Unknown),
+            refused if refused.is_client_error() => {
+                return Err(Fault::Unavailable(format!("it answered {refused}")));
+            }
+            _ => return Err(Fault::Unknown),
+        }
+        let mut body = Vec::new();
+        while let Some(part) = response.chunk().await.map_err(unreadable)? {
+            body.extend_from_slice(&part);
+            if body.len() > BODY_BYTES_MAX {
+                return Err(unreadable("it is too large"));
+            }
+        }
+        serde_json::from_slice(&body).map(Some).map_err(unreadable)
+    }
+}
+
+/// An answer that makes no sense says nothing about what was done.
+fn unreadable(error: impl Display) -> Fault {
+    tracing::warn!(%error, "the provider's answer cannot be read");
+    Fault::Unknown
+}
+
+fn movement(charge: &Charge<'_>) -> Value {
+    json!({
+        "authorization": charge.authorization,
+        "amount_minor": charge.amount.minor,
+        "currency": charge.amount.currency.as_str(),
+    })
+}
+
+#[async_trait]
+impl Channel for Provider {
+    async fn authorize(&self, key: &str, asked: &Authorization<'_>) -> Answer {
+        let body = json!({
+            "order": asked.order,
+            "token": asked.token,
+            "amount_minor": asked.amount.minor,
+            "currency": asked.amount.currency.as_str(),
+        });
+        self.act("authorizations", key, &body).await
+    }
+
+    async fn capture(&self, key: &str, charge: &Charge<'_>) -> Answer {
+        self.act("captures", key, &movement(charge)).await
+    }
+
+    async fn void(&self, key: &str, charge: &Charge<'_>) -> Answer {
+        self.act("voids", key, &movement(charge)).await
+    }
+
+    async fn refund(&self, key: &str, charge: &Charge<'_>) -> Answer {
+        self.act("refunds", key, &movement(charge)).await
+    }
+
+    async fn query(&self, key: &str) -> Result<Option<Outcome>, Fault> {
+        let operation = self.answer::<Operation>(self.request(Method::GET, &["operations", key])).await?;
+        operation.map(Operation::outcome).transpose()
+    }
+}
