@@ -48,6 +48,15 @@ const CHECKS: &[Check] = &[
             OR refunded_minor + refunding_minor > captured_minor OR captured_minor > amount_minor",
     },
     Check {
+        invariant: "a payment's state is what its amounts say",
+        counted: "SELECT COUNT(*) FROM payments",
+        offenders: "SELECT order_name FROM payments WHERE state <> CASE
+            WHEN captured_minor = 0 AND state IN ('PENDING', 'UNKNOWN', 'AUTHORIZED', 'VOIDED', 'DECLINED') THEN state
+            WHEN captured_minor > 0 AND refunded_minor = 0 THEN 'CAPTURED'
+            WHEN refunded_minor < captured_minor THEN 'PARTIALLY_REFUNDED'
+            ELSE 'REFUNDED' END",
+    },
+    Check {
         invariant: "what a payment refunded is the sum of its refunds",
         counted: "SELECT COUNT(*) FROM payments",
         offenders: "SELECT p.order_name FROM payments p

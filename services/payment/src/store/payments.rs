@@ -277,7 +277,7 @@ pub(crate) async fn set_aside(
     Ok(tx.execute_raw(sql(tx, text, values)).await?.rows_affected() == 1)
 }
 
-/// Makes what was set aside refunded.
+/// Makes what was set aside refunded. Whoever has taken the payment to work on meanwhile does not know, and must not write.
 pub(crate) async fn refunded(
     tx: &DatabaseTransaction,
     id: Id<Payment>,
@@ -285,7 +285,8 @@ pub(crate) async fn refunded(
 ) -> Result<Payment, DbErr> {
     let text = format!(
         "UPDATE payments SET refunding_minor = refunding_minor - $2, refunded_minor = refunded_minor + $2, update_time = $3,
-            state = CASE WHEN refunded_minor + $2 = captured_minor THEN 'REFUNDED' ELSE 'PARTIALLY_REFUNDED' END
+            state = CASE WHEN refunded_minor + $2 = captured_minor THEN 'REFUNDED' ELSE 'PARTIALLY_REFUNDED' END,
+            fence = fence + 1, lease_until = 0
          WHERE id = $1 RETURNING {COLUMNS}"
     );
     let statement = sql(tx, &text, [id.into(), amount.minor.into(), Timestamp::now().into()]);
