@@ -16,7 +16,8 @@ const SHOWN: usize = 20;
 #[derive(Serialize)]
 pub(crate) struct Report {
     seed: u64,
-    minutes: u64,
+    /// How long faults went on at most.
+    seconds: u64,
     /// Requests of customers, by how they ended.
     requests: BTreeMap<String, u64>,
     /// How long the longest of them took to be answered for good.
@@ -28,7 +29,7 @@ pub(crate) struct Report {
 impl Report {
     pub(crate) fn new(
         seed: u64,
-        minutes: u64,
+        lasting: Duration,
         told: &[Told],
         faults: Faults,
         violations: Vec<String>,
@@ -49,7 +50,18 @@ impl Report {
             *requests.entry(how).or_default() += 1;
         }
         let longest = told.iter().map(|one| one.waited).max().unwrap_or(Duration::ZERO);
-        Report { seed, minutes, requests, longest_wait_seconds: longest.as_secs(), faults, violations }
+        Report {
+            seed,
+            seconds: lasting.as_secs(),
+            requests,
+            longest_wait_seconds: longest.as_secs(),
+            faults,
+            violations,
+        }
+    }
+
+    pub(crate) fn violations(&self) -> impl Iterator<Item = &str> {
+        self.violations.iter().map(String::as_str)
     }
 
     pub(crate) fn is_clean(&self) -> bool {

@@ -7,16 +7,18 @@ use contract::order::v1::{ListOrdersRequest, Order};
 use e2e::Person;
 
 use crate::buyer::{Outcome, Told};
-use crate::world::{FIRST, SKUS, World};
-
-/// How long what is under way may take to end after the last fault.
-const SETTLED_WITHIN_SECONDS: u32 = 240;
+use crate::world::{SKUS, World};
 
 /// What was found wrong; nothing is what is hoped for.
-pub(crate) async fn reach(world: &World, told: &[Told], supplied: &[(String, i64)]) -> Vec<String> {
+pub(crate) async fn reach(
+    world: &World,
+    told: &[Told],
+    supplied: &[(String, i64)],
+    settle_seconds: u32,
+) -> Vec<String> {
     let mut wrong = Vec::new();
     // The audit waits for everything to come to rest, so it is first.
-    if let Err(error) = world.shop().await.audit_within(SETTLED_WITHIN_SECONDS).await {
+    if let Err(error) = world.shop().await.audit_within(settle_seconds).await {
         wrong.push(format!("audit: {error}"));
     }
     match compare(world, told, supplied).await {
@@ -41,9 +43,10 @@ async fn compare(world: &World, told: &[Told], supplied: &[(String, i64)]) -> an
         let received: i64 =
             supplied.iter().filter(|(sku, _)| *sku == stock.sku).map(|(_, quantity)| quantity).sum();
         let sold = sold.get(stock.sku.as_str()).copied().unwrap_or_default();
-        if FIRST + received - sold != stock.on_hand || stock.reserved != 0 {
+        let first = world.units;
+        if first + received - sold != stock.on_hand || stock.reserved != 0 {
             wrong.push(format!(
-                "of {} {FIRST} + {received} were received and {sold} sold, but {} are on hand and {} reserved",
+                "of {} {first} + {received} were received and {sold} sold, but {} are on hand and {} reserved",
                 stock.sku, stock.on_hand, stock.reserved
             ));
         }

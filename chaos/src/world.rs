@@ -15,10 +15,10 @@ use sea_orm::{ConnectionTrait, Database, DatabaseConnection, Statement};
 use tokio::process::Command;
 use tokio::sync::{Mutex, MutexGuard};
 
+use crate::mutation::Mutation;
+
 /// Goods that are scarce on purpose: the supplier brings a few at a time.
 pub(crate) const SKUS: [&str; 6] = ["CHAOS-0", "CHAOS-1", "CHAOS-2", "CHAOS-3", "CHAOS-4", "CHAOS-5"];
-/// Units of each at first.
-pub(crate) const FIRST: i64 = 60;
 /// A coupon that runs out.
 pub(crate) const COUPON: &str = "CHAOS20";
 /// How often it can be used, by all together.
@@ -28,6 +28,8 @@ const COUPON_USES: i64 = 150;
 pub(crate) struct World {
     shop: Mutex<Installation>,
     pub(crate) edge: String,
+    /// Units of each SKU at first.
+    pub(crate) units: i64,
     /// The variant of each SKU.
     pub(crate) variants: Vec<String>,
     orders: DatabaseConnection,
@@ -38,13 +40,17 @@ pub(crate) struct World {
 
 impl World {
     /// Starts a shop with a proxy on every way, and fills it.
-    pub(crate) async fn open() -> anyhow::Result<Option<World>> {
-        let Some(shop) = Installation::start_proxied(&[("LOG", "info,sqlx=warn,lapin=error")]).await? else {
-            return Ok(None);
-        };
+    pub(crate) async fn open(units: i64, mutation: Option<Mutation>) -> anyhow::Result<Option<World>> {
+        ensure!(
+            mutation.is_none() || cfg!(debug_assertions),
+            "no guard can be taken away in a release build"
+        );
+        let settings =
+            [("LOG", "info,sqlx=warn,lapin=error"), ("MUTATION", mutation.map_or("", Mutation::name))];
+        let Some(shop) = Installation::start_proxied(&settings).await? else { return Ok(None) };
         shop.fill().await?;
         let admin = Person::admin(shop.edge()).await?;
-        let variants = stock_up(&admin).await?;
+        let variants = stock_up(&admin, units).await?;
         coupon(&admin).await?;
         let orders =
             Database::connect(format!("{}/{}", setting("TEST_DATABASE_URL")?, shop.database("order")?))
@@ -54,6 +60,7 @@ impl World {
         Ok(Some(World {
             shop: Mutex::new(shop),
             edge,
+            units,
             variants,
             orders,
             servers,
@@ -115,7 +122,7 @@ impl World {
     }
 }
 
-async fn stock_up(admin: &Person) -> anyhow::Result<Vec<String>> {
+async fn stock_up(admin: &Person, units: i64) -> anyhow::Result<Vec<String>> {
     let goods = SKUS.map(|sku| CreateProductRequest {
         product: Some(Product {
             title: format!("Scarce good {sku}"),
@@ -137,7 +144,7 @@ async fn stock_up(admin: &Person) -> anyhow::Result<Vec<String>> {
     ensure!(made.errors.is_empty(), "goods could not be made: {:?}", made.errors.first());
     let requests = SKUS.map(|sku| ReceiveStockRequest {
         sku: sku.into(),
-        quantity: FIRST,
+        quantity: units,
         reason: "first delivery".into(),
         ..ReceiveStockRequest::default()
     });

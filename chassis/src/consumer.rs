@@ -20,6 +20,7 @@ pub(crate) use parked::{PARKED, Parked, redrive};
 use crate::bus::Unavailable;
 use crate::db::{self, Db};
 use crate::event::{self, Envelope, Event};
+use crate::failpoint;
 use crate::time::Timestamp;
 
 /// How long one handling may take before it counts as failed.
@@ -155,7 +156,9 @@ impl Consumer {
         let span = self.span(envelope);
         async {
             match self.apply(envelope).await {
-                Ok(inbox::Claim::New | inbox::Claim::Applied | inbox::Claim::Kept) => Ok(()),
+                Ok(inbox::Claim::New | inbox::Claim::Applied | inbox::Claim::Kept) => {
+                    Ok(failpoint::at("applied", &[&self.noun, &envelope.kind]).await?)
+                }
                 Ok(inbox::Claim::Behind) => {
                     parked::keep(&self.db, envelope, &parked::Fault::behind()).await.map_err(unavailable)
                 }

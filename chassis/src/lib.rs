@@ -11,6 +11,7 @@ pub mod db;
 pub mod deadline;
 mod error;
 pub mod event;
+pub mod failpoint;
 pub mod health;
 pub mod host;
 pub mod id;

@@ -7,6 +7,7 @@ use tonic::{Code, Status};
 
 use crate::caller::Caller;
 use crate::db::Db;
+use crate::failpoint;
 use crate::status;
 use crate::time::Timestamp;
 
@@ -126,7 +127,7 @@ pub async fn claim<R: Message + Default>(tx: &DatabaseTransaction, key: &Key) ->
             ],
         ))
         .await?;
-    if claimed.rows_affected() == 1 {
+    if claimed.rows_affected() == 1 || failpoint::mutated("claim") {
         return Ok(Claim::New);
     }
     let first = tx

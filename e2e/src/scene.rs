@@ -26,7 +26,12 @@ pub struct Scene {
 impl Scene {
     /// Starts and fills a shop. Nothing where the setting needs servers that are not there.
     pub async fn open(setting: Setting) -> anyhow::Result<Option<Self>> {
-        let Some(shop) = Installation::start(setting).await? else { return Ok(None) };
+        Scene::open_with(setting, &[]).await
+    }
+
+    /// The same, with settings of its own, named as in the environment.
+    pub async fn open_with(setting: Setting, settings: &[(&str, &str)]) -> anyhow::Result<Option<Self>> {
+        let Some(shop) = Installation::start_with(setting, settings).await? else { return Ok(None) };
         shop.fill().await?;
         let admin = Person::admin(shop.edge()).await?;
         Ok(Some(Scene { shop, admin }))

@@ -6,6 +6,8 @@
 
 #[path = "it/browser.rs"]
 mod browser;
+#[path = "it/failpoints.rs"]
+mod failpoints;
 #[path = "it/faults.rs"]
 mod faults;
 #[path = "it/import.rs"]

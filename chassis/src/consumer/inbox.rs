@@ -3,6 +3,7 @@
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, Statement};
 
 use crate::event::Envelope;
+use crate::failpoint;
 use crate::once::fingerprint;
 use crate::time::Timestamp;
 
@@ -21,16 +22,24 @@ pub(super) enum Claim {
     Behind,
 }
 
+/// What has an event applied once: its id in the inbox is taken.
+fn once() -> &'static str {
+    if failpoint::mutated("inbox") { "" } else { "ON CONFLICT (id) DO NOTHING" }
+}
+
 /// Claims an event for this transaction. One statement where all is well, since every event pays for it.
 pub(super) async fn claim(tx: &DatabaseTransaction, envelope: &Envelope) -> Result<Claim, DbErr> {
     let claimed = tx
         .execute_raw(Statement::from_sql_and_values(
             tx.get_database_backend(),
-            "INSERT INTO inbox (id, kind, key, fingerprint, create_time)
-             SELECT $1, $2, $3, $4, $5
-             WHERE NOT EXISTS (SELECT 1 FROM parked WHERE id = $1)
-               AND NOT EXISTS (SELECT 1 FROM parked WHERE key = $3 AND key <> '' AND state = 'RETRYING')
-             ON CONFLICT (id) DO NOTHING",
+            format!(
+                "INSERT INTO inbox (id, kind, key, fingerprint, create_time)
+                 SELECT $1, $2, $3, $4, $5
+                 WHERE NOT EXISTS (SELECT 1 FROM parked WHERE id = $1)
+                   AND NOT EXISTS (SELECT 1 FROM parked WHERE key = $3 AND key <> '' AND state = 'RETRYING')
+                 {}",
+                once()
+            ),
             [
                 envelope.id.into(),
                 envelope.kind.as_str().into(),
@@ -61,8 +70,10 @@ pub(super) async fn claim_again(tx: &DatabaseTransaction, envelope: &Envelope) -
     let claimed = tx
         .execute_raw(Statement::from_sql_and_values(
             tx.get_database_backend(),
-            "INSERT INTO inbox (id, kind, key, fingerprint, create_time) VALUES ($1, $2, $3, $4, $5)
-             ON CONFLICT (id) DO NOTHING",
+            format!(
+                "INSERT INTO inbox (id, kind, key, fingerprint, create_time) VALUES ($1, $2, $3, $4, $5) {}",
+                once()
+            ),
             [
                 envelope.id.into(),
                 envelope.kind.as_str().into(),

@@ -3,6 +3,8 @@
 use sea_orm::DbErr;
 use sea_orm_migration::{MigrationName, MigrationTrait, SchemaManager, async_trait};
 
+use crate::failpoint;
+
 pub(super) struct Migration;
 
 impl MigrationName for Migration {
@@ -14,6 +16,16 @@ impl MigrationName for Migration {
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        // An event is applied once because its id can stand here once.
+        let once = if failpoint::mutated("inbox") { "" } else { "PRIMARY KEY" };
+        let inbox = format!(
+            "CREATE TABLE inbox (
+                id {{uuid}} NOT NULL {once},
+                kind TEXT NOT NULL,
+                key TEXT NOT NULL,
+                fingerprint {{bytes}} NOT NULL,
+                create_time BIGINT NOT NULL)"
+        );
         super::run(
             manager,
             &[
@@ -36,12 +48,7 @@ impl MigrationTrait for Migration {
                     published_at BIGINT)",
                 // The relay and the lag look only at what is still to be sent, however long the history has grown.
                 "CREATE INDEX outbox_unpublished ON outbox (seq) WHERE published_at IS NULL",
-                "CREATE TABLE inbox (
-                    id {uuid} NOT NULL PRIMARY KEY,
-                    kind TEXT NOT NULL,
-                    key TEXT NOT NULL,
-                    fingerprint {bytes} NOT NULL,
-                    create_time BIGINT NOT NULL)",
+                &inbox,
                 "CREATE TABLE parked (
                     seq {serial},
                     id {uuid} NOT NULL UNIQUE,

@@ -9,9 +9,10 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::bus::Bus;
+use crate::bus::{Bus, Unavailable};
 use crate::db::Db;
 use crate::event::Envelope;
+use crate::failpoint;
 use crate::time::Timestamp;
 
 /// Events read, sent and marked together.
@@ -181,7 +182,7 @@ impl Relay {
                 trace: row.trace,
                 payload: row.payload.into(),
             };
-            if let Err(error) = self.bus.publish(&envelope).await {
+            if let Err(error) = self.publish(&envelope).await {
                 tracing::debug!(error = %error, event.id = %envelope.id, event.kind = envelope.kind, "an event was not taken by the bus");
                 metrics::counter!("outbox_publish_failures_total").increment(1);
                 return (confirmed, Some(envelope.key));
@@ -191,6 +192,12 @@ impl Relay {
             confirmed.push(seq);
         }
         (confirmed, None)
+    }
+
+    async fn publish(&self, envelope: &Envelope) -> Result<(), Unavailable> {
+        failpoint::at("publishing", &[&envelope.kind]).await?;
+        self.bus.publish(envelope).await?;
+        Ok(failpoint::at("published", &[&envelope.kind]).await?)
     }
 
     /// Marks what was confirmed. It needs no fence: a confirmed event is published, whoever sent it.

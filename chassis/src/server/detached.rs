@@ -5,6 +5,7 @@ use tonic::Code;
 
 use super::around::{Answer, Around, Call, Inner, proceed, refuse};
 use crate::{
+    failpoint,
     status::{self, DOMAIN},
     task,
 };
@@ -18,7 +19,14 @@ pub(crate) struct Detached;
 
 impl Around for Detached {
     async fn around<S: Inner>(self, call: Call, inner: S) -> Answer {
-        let work = tokio::time::timeout(WORK_MAX, proceed(inner, call));
+        let uri = call.uri().clone();
+        let work = tokio::time::timeout(WORK_MAX, async move {
+            let answer = proceed(inner, call).await;
+            match failpoint::at("replying", &[uri.path()]).await {
+                Ok(()) => answer,
+                Err(lost) => refuse(lost.into()),
+            }
+        });
         match task::run(work).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) => {

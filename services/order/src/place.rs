@@ -8,8 +8,9 @@ use chassis::money::Money;
 use chassis::once::{self, Claim, Key};
 use chassis::saga::Started;
 use chassis::time::Timestamp;
-use chassis::{deadline, status};
+use chassis::{deadline, failpoint, status};
 use contract::order::v1 as pb;
+use sea_orm::DbErr;
 use tonic::Status;
 
 use crate::Service;
@@ -140,7 +141,7 @@ async fn accept(
         shipping_rate: offer.shipping_rate,
         country: command.address.country_code.clone(),
     };
-    service
+    let accepted = service
         .db
         .write(async |tx| {
             if let Claim::Done(before) = once::claim(tx, key).await? {
@@ -148,9 +149,12 @@ async fn accept(
             }
             let order = store::create(tx, id, placed, &command.address, CUSTOMER).await?;
             let started = service.runner.start(tx, id.uuid(), &order.id.name(), &state, lasts).await?;
-            Ok(Accepted::Now(Box::new(started), id))
+            failpoint::at("accepting", &[]).await.map_err(DbErr::from)?;
+            Ok::<_, Error>(Accepted::Now(Box::new(started), id))
         })
-        .await
+        .await?;
+    failpoint::at("accepted", &[]).await.map_err(DbErr::from)?;
+    Ok(accepted)
 }
 
 /// Whether the key was used before: its answer, or why there is none. Nothing is claimed.

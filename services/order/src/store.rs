@@ -6,6 +6,7 @@ mod events;
 mod facts;
 mod rows;
 
+use chassis::failpoint;
 use chassis::id::Id;
 use chassis::time::Timestamp;
 use sea_orm::entity::prelude::*;
@@ -128,6 +129,7 @@ pub(crate) async fn append(
     let mut after = order.clone();
     after.apply(&next)?;
     events::insert(tx, &[(order.id, &next)]).await?;
+    failpoint::at("appended", &[next.event.kind()]).await.map_err(DbErr::from)?;
     rows::update(tx, &after, order.version).await?;
     announce::announce(tx, &after, &next).await?;
     Ok(after)

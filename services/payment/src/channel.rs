@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chassis::db::Db;
+use chassis::failpoint;
 use chassis::money::Money;
 
 use crate::config::Config;
@@ -83,6 +84,12 @@ pub(crate) enum Fault {
     /// It did not answer in time: it may have done it or not.
     #[error("the channel did not answer in time")]
     Unknown,
+}
+
+impl From<failpoint::Lost> for Fault {
+    fn from(_: failpoint::Lost) -> Fault {
+        Fault::Unknown
+    }
 }
 
 /// The answer to an operation.
@@ -159,7 +166,10 @@ impl Bounded {
 #[async_trait]
 impl Channel for Bounded {
     async fn authorize(&self, key: &str, asked: &Authorization<'_>) -> Answer {
-        self.ask(|channel| channel.authorize(key, asked)).await
+        failpoint::at("asking", &["authorize"]).await?;
+        let answer = self.ask(|channel| channel.authorize(key, asked)).await;
+        failpoint::at("asked", &["authorize"]).await?;
+        answer
     }
 
     async fn capture(&self, key: &str, charge: &Charge<'_>) -> Answer {

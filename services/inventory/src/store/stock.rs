@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chassis::failpoint::mutated;
 use chassis::time::Timestamp;
 use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseTransaction, DbErr, QueryResult, Value};
 
@@ -110,14 +111,17 @@ pub(crate) async fn change_totals(
 ) -> Result<Vec<Total>, DbErr> {
     let by: Vec<(&Sku, &Level)> = by.iter().collect();
     lock(tx, &by).await?;
+    let covered = match mutated("stock") {
+        true => "",
+        false => "AND on_hand + change.column2 >= reserved + change.column3",
+    };
     let mut changed = Vec::new();
     for some in by.chunks(ROWS_MAX) {
         let sql = format!(
             "UPDATE stock SET on_hand = on_hand + change.column2, reserved = reserved + change.column3, update_time = $1
              FROM (VALUES {}) AS change
              WHERE sku = change.column1
-               AND reserved + change.column3 >= 0
-               AND on_hand + change.column2 >= reserved + change.column3
+               AND reserved + change.column3 >= 0 {covered}
                AND on_hand + change.column2 <= {ON_HAND_MAX}
              RETURNING sku, on_hand, reserved, low_threshold, low",
             places(2, 3, some.len())
