@@ -21,6 +21,11 @@ pub(crate) fn shown(command: Command) -> Command {
         .mut_subcommand("import", |import| {
             import.mut_subcommand("online-retail", |file| only(file, &operator()))
         })
+        .mut_subcommand("parked", |parked| {
+            parked
+                .mut_subcommand("list", |list| only(list, &operator()))
+                .mut_subcommand("redrive", |redrive| only(redrive, &operator()))
+        })
         .mut_subcommand("admin", |admin| admin.mut_subcommand("create", |create| only(create, &database())))
 }
 
@@ -47,7 +52,9 @@ mod tests {
 
     #[test]
     fn a_tool_shows_the_settings_it_uses_and_no_others() {
-        for tool in [&["audit"] as &[&str], &["demo"], &["sample"], &["import", "online-retail"]] {
+        for tool in
+            [&["audit"] as &[&str], &["demo"], &["sample"], &["import", "online-retail"], &["parked", "list"]]
+        {
             let help = help(tool);
             for word in ["DATA_DIR", "KEYS_DIR", "ORDER_URL", "LOG"] {
                 assert!(help.contains(word), "{tool:?} does not show {word}");

@@ -1,7 +1,7 @@
 //! The command: every service in one process, and the tools of those who run a shop.
 //!
 //! `serve` starts the shop; `demo` tells one purchase step by step; `import` takes over orders from elsewhere; `audit`
-//! checks that the books balance; `admin` and `keys` make what an installation begins with.
+//! checks that the books balance; `parked` looks after messages that failed; `admin` and `keys` make what an installation begins with.
 
 #![warn(clippy::print_stdout, clippy::print_stderr)] // they panic where nobody reads: see say
 
@@ -16,6 +16,7 @@ mod demo;
 mod help;
 mod import;
 mod operator;
+mod parked;
 mod sample;
 mod serve;
 
@@ -53,6 +54,9 @@ enum Command {
     Import(import::Import),
     /// Checks that the books balance, within each service and across them, and names what does not.
     Audit(Box<audit::Audit>),
+    /// Looks after messages that a service could not handle.
+    #[command(subcommand)]
+    Parked(parked::Parked),
     /// Looks after administrators.
     #[command(subcommand)]
     Admin(admin::Admin),
@@ -101,6 +105,10 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Audit(audit) => {
             quiet(&audit.settings)?;
             audit.run().await
+        }
+        Command::Parked(parked) => {
+            quiet(parked.settings())?;
+            parked.run().await
         }
         Command::Admin(admin) => {
             quiet(admin.settings())?;

@@ -68,7 +68,12 @@ impl Bus {
                 consumer.retry(shutdown.clone()).await;
             }
         };
-        futures::join!(receive, retry);
+        let catch_up = async {
+            if let (Bus::Amqp(_), Some(consumer)) = (self, &consumer) {
+                consumer.catch_up_always(shutdown.clone()).await;
+            }
+        };
+        futures::join!(receive, retry, catch_up);
     }
 
     /// Whether events can travel now.

@@ -91,6 +91,10 @@ pub struct Settings {
     /// How long a stopping process lets running calls end.
     #[arg(long, env = "DRAIN_SECONDS", default_value_t = 30)]
     pub drain_seconds: u64,
+    /// For how many days a service remembers answers to request ids, and events it announced and applied. All services of
+    /// a shop need the same.
+    #[arg(long, env = "HISTORY_DAYS", default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..))]
+    pub history_days: u16,
     /// Where each service is found and keeps its data, where it differs from the above.
     #[command(flatten)]
     pub peers: Peers,

@@ -1,6 +1,7 @@
 //! Receiving reliably: each event is applied exactly once, in order for each key, and none blocks the others.
 
 mod inbox;
+mod missed;
 mod parked;
 mod retry;
 
@@ -15,6 +16,8 @@ use sea_orm::{DatabaseTransaction, DbErr};
 use tracing::Instrument;
 use uuid::Uuid;
 
+pub(crate) use missed::PAGE;
+pub use missed::{Announced, Outboxes};
 pub(crate) use parked::{PARKED, Parked, redrive};
 
 use crate::bus::Unavailable;
@@ -110,6 +113,8 @@ pub struct Consumer {
     noun: String,
     pause: Duration,
     handlers: Arc<BTreeMap<String, Handler>>,
+    outboxes: Option<Arc<dyn Outboxes>>,
+    history_days: u16,
 }
 
 impl fmt::Debug for Consumer {
@@ -121,7 +126,21 @@ impl fmt::Debug for Consumer {
 impl Consumer {
     /// A consumer that handles nothing yet.
     pub fn new(db: &Db, noun: &str) -> Consumer {
-        Consumer { db: db.clone(), noun: noun.to_owned(), pause: parked::PAUSE_MIN, handlers: Arc::default() }
+        Consumer {
+            db: db.clone(),
+            noun: noun.to_owned(),
+            pause: parked::PAUSE_MIN,
+            handlers: Arc::default(),
+            outboxes: None,
+            history_days: 30,
+        }
+    }
+
+    /// Where to read the events that a broker did not bring, and for how many days what was applied is known. The server
+    /// says so for every service.
+    #[must_use]
+    pub fn reading(self, outboxes: Arc<dyn Outboxes>, history_days: u16) -> Consumer {
+        Consumer { outboxes: Some(outboxes), history_days, ..self }
     }
 
     /// Has events of type `E` handled by `service`: `.on::<OrderPlaced>(service.clone())`.

@@ -13,6 +13,7 @@ mod error;
 pub mod event;
 pub mod failpoint;
 pub mod health;
+pub(crate) mod history;
 pub mod host;
 pub mod id;
 pub mod migration;

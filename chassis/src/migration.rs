@@ -1,5 +1,6 @@
 //! The tables the chassis keeps in every service's database. They are made before the service's own.
 
+mod history;
 mod messaging;
 mod saga;
 
@@ -12,7 +13,12 @@ pub struct Chassis;
 
 impl MigratorTrait for Chassis {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(messaging::Migration), Box::new(saga::Migration), Box::new(saga::Unfinished)]
+        vec![
+            Box::new(messaging::Migration),
+            Box::new(saga::Migration),
+            Box::new(saga::Unfinished),
+            Box::new(history::Migration),
+        ]
     }
 
     fn migration_table_name() -> DynIden {

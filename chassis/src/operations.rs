@@ -3,6 +3,7 @@
 mod books;
 mod events;
 mod messages;
+mod outbox;
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use uuid::Uuid;
 
 pub use books::{Books, Fact, Finding};
 pub(crate) use events::watch;
+pub(crate) use outbox::RemoteOutboxes;
 
 use crate::consumer::Consumer;
 use crate::db::Db;
@@ -30,9 +32,15 @@ const DOMAIN: &str = "cartwright";
 pub struct Operations(OperationsServiceServer<Desk>);
 
 impl Operations {
-    /// The operators' view of the service called `noun`.
-    pub fn new(db: &Db, noun: &str, consumer: Option<Consumer>, books: Option<Arc<dyn Books>>) -> Operations {
-        let desk = Desk { db: db.clone(), noun: noun.to_owned(), consumer, books };
+    /// The operators' view of the service called `noun`, which knows its events for so many days.
+    pub fn new(
+        db: &Db,
+        noun: &str,
+        consumer: Option<Consumer>,
+        books: Option<Arc<dyn Books>>,
+        history_days: u16,
+    ) -> Operations {
+        let desk = Desk { db: db.clone(), noun: noun.to_owned(), consumer, books, history_days };
         Operations(OperationsServiceServer::new(desk))
     }
 }
@@ -62,6 +70,7 @@ struct Desk {
     noun: String,
     consumer: Option<Consumer>,
     books: Option<Arc<dyn Books>>,
+    history_days: u16,
 }
 
 impl std::fmt::Debug for Desk {
@@ -113,7 +122,7 @@ impl OperationsService for Desk {
         &self,
         _: Request<pb::GetEventLagRequest>,
     ) -> Result<Response<pb::EventLag>, Status> {
-        let mut lag = events::lag(&self.db).await.map_err(Error::from)?;
+        let mut lag = events::lag(&self.db, self.history_days).await.map_err(Error::from)?;
         // A type that is consumed counts even where none was applied yet: that is when it is behind.
         for kind in self.consumer.iter().flat_map(Consumer::kinds) {
             if !lag.applied.iter().any(|known| known.r#type == kind) {
@@ -145,6 +154,13 @@ impl OperationsService for Desk {
             events::list(&self.db, events::INBOX, request.page_size, &request.page_token).await?;
         let subscriptions = self.consumer.iter().flat_map(Consumer::kinds).collect();
         Ok(Response::new(pb::ListAppliedEventsResponse { events, next_page_token, subscriptions }))
+    }
+
+    async fn read_events(
+        &self,
+        request: Request<pb::ReadEventsRequest>,
+    ) -> Result<Response<pb::ReadEventsResponse>, Status> {
+        Ok(Response::new(outbox::read(&self.db, request.into_inner()).await?))
     }
 
     async fn check_invariants(

@@ -12,7 +12,7 @@ use crate::{
     bus::Bus,
     consumer::Consumer,
     db::Db,
-    health,
+    health, history,
     host::Host,
     operations::{self, Books, Operations},
     outbox::Relay,
@@ -150,7 +150,12 @@ impl Server {
 
     fn add_operations(&mut self) {
         let Some(db) = &self.db else { return };
-        let service = Operations::new(db, self.host.noun, self.consumer.clone(), self.books.take());
+        let days = self.host.settings.history_days;
+        self.consumer = self
+            .consumer
+            .take()
+            .map(|consumer| consumer.reading(Arc::new(operations::RemoteOutboxes::new(&self.host)), days));
+        let service = Operations::new(db, self.host.noun, self.consumer.clone(), self.books.take(), days);
         self.names.push(<Operations as NamedService>::NAME);
         self.routes.add_service(service);
     }
@@ -160,6 +165,8 @@ impl Server {
         let (noun, bus, consumer) = (self.host.noun, self.host.bus.clone(), self.consumer.take());
         if let Some(db) = &self.db {
             started.push(task::spawn("relay", Relay::new(db, noun, bus.clone()).run(stop.clone())));
+            let days = self.host.settings.history_days;
+            started.push(task::spawn("history", history::forget_always(db.clone(), days, stop.clone())));
             started.push(task::spawn("gauges", operations::watch(db.clone(), noun, stop.clone())));
         }
         let serve_bus = {

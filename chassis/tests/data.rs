@@ -11,6 +11,8 @@ mod broker;
 mod consumer;
 #[path = "data/db.rs"]
 mod db;
+#[path = "data/missed.rs"]
+mod missed;
 #[path = "data/once.rs"]
 mod once;
 #[path = "data/operations.rs"]

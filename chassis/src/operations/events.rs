@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::Error;
 use crate::db::Db;
+use crate::history;
 use crate::page::Page;
 use crate::status;
 use crate::time::Timestamp;
@@ -110,8 +111,9 @@ async fn backlog(db: &Db) -> Result<Lag, DbErr> {
     .ok_or_else(|| DbErr::RecordNotFound("a row of counts".to_owned()))
 }
 
-pub(super) async fn lag(db: &Db) -> Result<pb::EventLag, DbErr> {
+pub(super) async fn lag(db: &Db, history_days: u16) -> Result<pb::EventLag, DbErr> {
     let lag = backlog(db).await?;
+    let start = history::start(history_days);
     Ok(pb::EventLag {
         unpublished: lag.unpublished,
         oldest_unpublished_age: lag.age().and_then(|age| age.try_into().ok()),
@@ -119,8 +121,9 @@ pub(super) async fn lag(db: &Db) -> Result<pb::EventLag, DbErr> {
         parked: lag.parked,
         running_sagas: lag.sagas,
         pending_work: 0,
-        announced: counts(db, OUTBOX).await?,
-        applied: counts(db, INBOX).await?,
+        announced: counts(db, OUTBOX, start).await?,
+        applied: counts(db, INBOX, start).await?,
+        history_start_time: Some(start.into()),
     })
 }
 
@@ -130,10 +133,11 @@ struct Count {
     count: i64,
 }
 
-async fn counts(db: &Db, table: &'static str) -> Result<Vec<pb::EventCount>, DbErr> {
-    let counts = Count::find_by_statement(Statement::from_string(
+async fn counts(db: &Db, table: &'static str, start: Timestamp) -> Result<Vec<pb::EventCount>, DbErr> {
+    let counts = Count::find_by_statement(Statement::from_sql_and_values(
         db.backend(),
-        format!("SELECT kind, COUNT(*) AS count FROM {table} GROUP BY kind ORDER BY kind"),
+        format!("SELECT kind, COUNT(*) AS count FROM {table} WHERE id >= $1 GROUP BY kind ORDER BY kind"),
+        [history::first_id(start).into()],
     ))
     .all(db.writer())
     .await?;

@@ -1,7 +1,7 @@
 //! What each metric means, as /metrics says it.
 use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
 
-const COUNTERS: [(&str, &str); 12] = [
+const COUNTERS: [(&str, &str); 13] = [
     ("rpc_server_requests_total", "Calls answered here, by service, method and gRPC code."),
     ("rpc_server_shed_total", "Calls refused because as many as allowed were under way."),
     ("rpc_server_panics_total", "Calls that ended in a bug of ours."),
@@ -12,6 +12,10 @@ const COUNTERS: [(&str, &str); 12] = [
     ("outbox_publish_failures_total", "Events that the bus did not take; they are offered again."),
     ("outbox_unroutable_total", "Events that no queue asked for, by type."),
     ("consumer_failures_total", "Attempts to apply an event that failed, by type."),
+    (
+        "consumer_missed_total",
+        "Events that had passed the consumer by and were applied from their outbox, by type.",
+    ),
     ("consumer_parked_total", "Events put aside for an operator, by type."),
     ("saga_ended_total", "Sagas that ended, by kind and outcome."),
 ];

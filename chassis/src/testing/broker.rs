@@ -31,7 +31,8 @@ impl Broker {
         AmqpBus::connect(&self.url, &self.prefix)
     }
 
-    /// The program that stops and starts one of the servers: `postgres`, `rabbitmq` or `redis`.
+    /// The program that stops and starts one of the servers: `postgres`, `rabbitmq` or `redis`. Besides it lets the first
+    /// `crash`, and the second `wipe` all that it kept.
     pub fn control(server: &str) -> Option<PathBuf> {
         told("TEST_SERVERS_DIR").map(|dir| PathBuf::from(dir).join(server))
     }

@@ -46,7 +46,7 @@ type Client = OperationsServiceClient<
 >;
 
 fn client(db: &Db, counter: &Arc<Counter>) -> Client {
-    let operations = Operations::new(db, "counter", Some(counter.consumer(db)), Some(Arc::new(Ledger)));
+    let operations = Operations::new(db, "counter", Some(counter.consumer(db)), Some(Arc::new(Ledger)), 30);
     let operator = Caller::person("users/operator", None, ["dlq.redrive".to_owned()]);
     OperationsServiceClient::new(
         operations

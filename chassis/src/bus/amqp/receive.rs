@@ -23,6 +23,8 @@ use crate::time::Timestamp;
 
 /// Messages taken from the broker and not yet acknowledged.
 const PREFETCH: u16 = 50;
+/// A larger message is no event of ours, and is not kept.
+const EVENT_BYTES_MAX: usize = 1024 * 1024;
 /// Keys handled at the same time.
 const LANES: usize = 8;
 
@@ -82,22 +84,22 @@ async fn receive(
         let channel = connection.create_channel().await?;
         channel.basic_qos(PREFETCH, BasicQosOptions::default()).await?;
         topology::queues(&channel, names, noun, &consumer.kinds()).await?;
-        let consume = |queue: String| {
-            channel.basic_consume(
-                queue.into(),
-                "".into(),
-                BasicConsumeOptions::default(),
-                FieldTable::default(),
-            )
-        };
-        let dead = consume(names.dead(noun)).await?;
-        let live = consume(names.queue(noun)).await?;
-        Ok::<_, lapin::Error>((connection, live, dead))
+        Ok::<_, lapin::Error>((connection, channel))
     };
-    let (connection, mut live, mut dead) =
+    let (connection, channel) =
         tokio::time::timeout(ANSWER_MAX, opening).await.map_err(|_| Broken::Silent)??;
     *pause = PAUSE_MIN;
+    // Bound: whatever is announced from now on waits in the queue.
     drop(deaf);
+    consumer.catch_up(shutdown).await;
+    let consume = |queue: String| {
+        channel.basic_consume(queue.into(), "".into(), BasicConsumeOptions::default(), FieldTable::default())
+    };
+    let consuming = async {
+        Ok::<_, lapin::Error>((consume(names.dead(noun)).await?, consume(names.queue(noun)).await?))
+    };
+    let (mut dead, mut live) =
+        tokio::time::timeout(ANSWER_MAX, consuming).await.map_err(|_| Broken::Silent)??;
     tracing::info!(messaging.destination.name = names.queue(noun), "receiving");
 
     // When this ends, however it ends, the lanes end too.
@@ -193,7 +195,7 @@ impl Message {
 
 impl From<Delivery> for Message {
     fn from(mut delivery: Delivery) -> Message {
-        let payload = std::mem::take(&mut delivery.data);
+        let mut payload = std::mem::take(&mut delivery.data);
         let properties = &delivery.properties;
         let kind = match properties.kind() {
             Some(kind) => kind.to_string(),
@@ -209,15 +211,21 @@ impl From<Delivery> for Message {
             _ => Timestamp::now(),
         };
         let id = properties.message_id().as_ref().and_then(|id| Uuid::parse_str(id.as_str()).ok());
-        let fault = id.is_none().then(|| "it has no message id".to_owned());
+        let mut fault = id.is_none().then(|| "it has no message id".to_owned());
         // The same stray message gets the same id, and so is parked once however often it comes.
         let stray = || {
             let print = crate::once::fingerprint(&payload);
             let print: String = print.iter().map(|byte| format!("{byte:02x}")).collect();
             Id::<Message>::derived(&["stray", &kind, &print]).uuid()
         };
+        let id = id.unwrap_or_else(stray);
+        if payload.len() > EVENT_BYTES_MAX {
+            fault =
+                Some(format!("its {} bytes are more than an event has; they are not kept", payload.len()));
+            payload = Vec::new();
+        }
         let envelope = Envelope {
-            id: id.unwrap_or_else(stray),
+            id,
             key: text(KEY).unwrap_or_default(),
             source: properties.app_id().as_ref().map(ToString::to_string).unwrap_or_default(),
             time,
