@@ -235,16 +235,24 @@ pub(crate) async fn mend(world: &World) -> anyhow::Result<()> {
     for way in shop.ways().values() {
         way.set(Weather::Fair);
     }
-    for noun in NOUNS.into_iter().chain(["gateway"]) {
-        if let Some(process) = shop.processes().get(noun).copied() {
-            let _ = signal("CONT", process).await;
+    for process in shop.processes().into_values() {
+        let _ = signal("CONT", process).await;
+    }
+    // One that was started while its database was away ends by itself; a supervisor would start it again.
+    let mut tries = 0;
+    loop {
+        for noun in NOUNS.into_iter().chain(["gateway"]) {
+            let program = shop.program(noun)?;
+            if program.has_ended()? {
+                program.start_again()?;
+            }
         }
-        let program = shop.program(noun)?;
-        if program.has_ended()? {
-            program.start_again()?;
+        match tokio::time::timeout(Duration::from_secs(20), shop.ready()).await {
+            Ok(ready) => return ready,
+            Err(late) if tries >= 8 => return Err(late.into()),
+            Err(_) => tries += 1,
         }
     }
-    shop.ready().await
 }
 
 fn is_running(process: u32) -> bool {

@@ -22,6 +22,16 @@ impl Mutation {
         }
     }
 
+    /// What certainly happens now and then in a long run, and must happen in a short one: events come twice, and answers
+    /// are lost. In `FAILPOINTS`.
+    pub(crate) fn provoked_by(self) -> &'static str {
+        match self {
+            Mutation::Inbox => "published:OrderConfirmed=lost*3",
+            Mutation::Stock => "",
+            Mutation::Claim => "replying:PlaceOrder=lost*3",
+        }
+    }
+
     /// Whether this is how it must show: some other trouble does not count.
     pub(crate) fn shows_in(self, violation: &str) -> bool {
         match self {

@@ -45,8 +45,11 @@ impl World {
             mutation.is_none() || cfg!(debug_assertions),
             "no guard can be taken away in a release build"
         );
-        let settings =
-            [("LOG", "info,sqlx=warn,lapin=error"), ("MUTATION", mutation.map_or("", Mutation::name))];
+        let settings = [
+            ("LOG", "info,sqlx=warn,lapin=error"),
+            ("MUTATION", mutation.map_or("", Mutation::name)),
+            ("FAILPOINTS", mutation.map_or("", Mutation::provoked_by)),
+        ];
         let Some(shop) = Installation::start_proxied(&settings).await? else { return Ok(None) };
         shop.fill().await?;
         let admin = Person::admin(shop.edge()).await?;
