@@ -24,6 +24,8 @@ mod peers;
 mod place;
 mod quote;
 mod service;
+#[cfg(test)]
+mod simulation;
 mod store;
 mod watch;
 
