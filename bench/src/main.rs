@@ -97,7 +97,7 @@ async fn main() -> anyhow::Result<()> {
     }
     let rest = [Part::Checkout, Part::Flash, Part::Reads, Part::Growth];
     if rest.into_iter().any(does) {
-        let most = arguments.clients.iter().copied().max().unwrap_or(1);
+        let most = arguments.clients.iter().copied().chain([grow::CLIENTS]).max().unwrap_or(1);
         eprintln!("starting ten services and the edge");
         let Some(mut shop) = Shop::open(most).await? else {
             anyhow::bail!("no servers: run it by `just bench`")
