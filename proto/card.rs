@@ -1,9 +1,12 @@
 //! What a card number looks like, so that no request can bring one in.
 //!
-//! Looked for are 13 to 19 digits with Luhn's check digit that begin and end as an issuer's numbers do, in one piece, or
-//! in groups with spaces or dashes between them. Not taken for one are numbers that are made or known to be something
+//! Looked for are 13 to 19 digits with Luhn's check digit that begin and end as an issuer's numbers do, in one piece, in
+//! groups with spaces or dashes between them, or in the groups that are printed on cards with other signs between them;
+//! in whichever script's digits, and with signs that nobody sees left out. Not taken for one are numbers that are made or known to be something
 //! else: UUIDs and other long hexadecimal ids, telephone numbers after a `+`, and 13 digits with the check digit of a
 //! barcode, since cards of that length have not been issued for decades.
+
+use std::borrow::Cow;
 
 /// How many digits card numbers have.
 const DIGITS_MIN: usize = 13;
@@ -14,19 +17,52 @@ const HEXADECIMAL_MIN: usize = 24;
 
 const UUID_LENGTH: usize = 36;
 
+/// Zero in the scripts whose digits people type, each followed by the other nine.
+const ZEROS: [char; 10] = [
+    '\u{660}',   // Arabic-Indic
+    '\u{6f0}',   // Persian and Urdu
+    '\u{966}',   // Devanagari
+    '\u{9e6}',   // Bengali
+    '\u{e50}',   // Thai
+    '\u{ff10}',  // full width
+    '\u{1d7ce}', // mathematical bold
+    '\u{1d7d8}', // mathematical double-struck
+    '\u{1d7e2}', // mathematical sans-serif
+    '\u{1d7f6}', // mathematical monospace
+];
+
+/// Signs that are not seen: the soft hyphen, joiners and spaces without width.
+const UNSEEN: [char; 6] = ['\u{ad}', '\u{200b}', '\u{200c}', '\u{200d}', '\u{2060}', '\u{feff}'];
+
 /// Whether the text holds a card number. Most texts are told by their few digits alone.
 pub fn holds_number(text: &str) -> bool {
+    let text = plain(text);
     let bytes = text.as_bytes();
     bytes.len() >= DIGITS_MIN
         && bytes.iter().filter(|byte| byte.is_ascii_digit()).count() >= DIGITS_MIN
         && any_chain(bytes, is_card)
 }
 
-/// Digits that stand together: groups of them with nothing but spaces and dashes between.
+/// The text with every digit as ASCII's, and without what nobody sees.
+fn plain(text: &str) -> Cow<'_, str> {
+    if text.is_ascii() {
+        return Cow::Borrowed(text);
+    }
+    let digit = |letter: char| {
+        let values = ZEROS.iter().map(|zero| u32::from(letter).wrapping_sub(u32::from(*zero)));
+        values.into_iter().find(|value| *value < 10).and_then(|value| char::from_digit(value, 10))
+    };
+    let seen = text.chars().filter(|letter| !UNSEEN.contains(letter));
+    Cow::Owned(seen.map(|letter| digit(letter).unwrap_or(letter)).collect())
+}
+
+/// Digits that stand together: groups of them with nothing but separators between.
 #[derive(Default)]
 struct Chain<'a> {
     groups: Vec<&'a [u8]>,
     after_plus: bool,
+    /// Whether signs stand between them that part other numbers too, such as a date's.
+    loose: bool,
 }
 
 /// Whether one of the text's chains is as asked. Ids are passed over whole.
@@ -48,7 +84,9 @@ fn any_chain<'a>(text: &'a [u8], holds: impl Fn(&Chain<'a>) -> bool) -> bool {
             }
             chain.groups.push(group);
             at += group.len();
-            at += separators(&text[at..]);
+            let between = separators(&text[at..]);
+            chain.loose |= text[at..at + between].iter().any(|byte| LOOSE.contains(byte));
+            at += between;
         } else {
             if !chain.groups.is_empty() && holds(&std::mem::take(&mut chain)) {
                 return true;
@@ -81,12 +119,16 @@ fn leading(text: &[u8], is_part: impl Fn(&u8) -> bool) -> &[u8] {
     &text[..end]
 }
 
-/// How many bytes of spaces and dashes lead to the next group of digits; none where something else follows.
+/// Signs that part the groups of a card number now and then, and those of other numbers mostly.
+const LOOSE: [u8; 5] = *b".,/_*";
+
+/// How many bytes of separators lead to the next group of digits; none where something else follows.
 fn separators(text: &[u8]) -> usize {
     let mut length = 0;
     for _ in 0..3 {
         length += match &text[length..] {
             [b' ' | b'\t' | b'-', ..] => 1,
+            [byte, ..] if LOOSE.contains(byte) => 1,
             [0xC2, 0xA0, ..] => 2, // the space that does not break
             [0xE2, 0x80, 0x87 | 0x89 | 0x90..=0x95 | 0xAF, ..] => 3, // spaces of digits, thin spaces, dashes
             _ => break,
@@ -108,7 +150,9 @@ fn is_card(chain: &Chain<'_>) -> bool {
             let Some(room) = digits.get_mut(length..length + group.len()) else { return false };
             room.copy_from_slice(group);
             length += group.len();
-            let asked = length == whole || index == 0 || is_printed(&chain.groups[first..=first + index]);
+            let asked = (length == whole && !chain.loose)
+                || index == 0
+                || is_printed(&chain.groups[first..=first + index]);
             if asked && is_number(&digits[..length]) {
                 return true;
             }
@@ -191,6 +235,12 @@ mod tests {
             "visa4242424242424242exp1230",
             "orders/4111111111111111",
             "+4242424242424242",
+            "4242.4242.4242.4242",
+            "4242/4242/4242/4242",
+            "4242_4242, 4242_4242",
+            "42\u{ad}42\u{200b}4242\u{2060}42424242",
+            "\u{ff14}\u{ff12}\u{ff14}\u{ff12}424242424242",
+            "\u{664}\u{662}\u{664}\u{662}424242424242",
             "01941234-5678-7123-8123-123456789012 2223003122003222",
         ] {
             assert!(holds_number(text), "{text}");
@@ -205,8 +255,8 @@ mod tests {
             "Visa ending 4242",
             "orders/01941234-5678-7123-8123-123456789012",
             "1290000000123456",
-            "4242 4242 4242, 4242",
-            "4242.4242.4242.4242",
+            "4242 4242 4242; 4242",
+            "42.42.42.42.42.42.42.42",
             "+4366412345671",
             "424242424242424242424242",
             "2026-11-20 2026-11-21 2026-11-22",

@@ -47,7 +47,7 @@ impl Edge {
             async move { Ok::<_, Infallible>(calls.answer(request).await) }
         });
         Ok(Edge {
-            origins: Origins::read(&config.cors_origins)?,
+            origins: Origins::read(&config.cors_origins, host.address()?.ip().is_loopback())?,
             upstreams,
             files: Files::of(config.storefront_dir.as_ref()),
             rpc: BoxCloneSyncService::new(GrpcWebLayer::new().layer(rpc)),

@@ -1,4 +1,5 @@
 //! Which pages may call the edge from a browser.
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,11 +12,16 @@ const REMEMBERED: Duration = Duration::from_secs(600);
 
 /// The origins that may call: those configured, exactly as written, and the edge's own.
 #[derive(Clone)]
-pub(crate) struct Origins(Arc<Vec<HeaderValue>>);
+pub(crate) struct Origins {
+    configured: Arc<Vec<HeaderValue>>,
+    /// Whether the edge is for this machine alone. Then its own origin is one of this machine: a foreign name that was
+    /// made to point here is not.
+    local: bool,
+}
 
 impl Origins {
     /// Reads the configured origins. A pattern or a path in one is a mistake, said at start.
-    pub(crate) fn read(origins: &[String]) -> Result<Self, Error> {
+    pub(crate) fn read(origins: &[String], local: bool) -> Result<Self, Error> {
         let read = |origin: &String| {
             let uri: Option<Uri> = origin.parse().ok();
             let exact = uri.is_some_and(|uri| {
@@ -31,7 +37,8 @@ impl Origins {
                 ))
             })
         };
-        Ok(Origins(Arc::new(origins.iter().map(read).collect::<Result<_, _>>()?)))
+        let configured = Arc::new(origins.iter().map(read).collect::<Result<_, _>>()?);
+        Ok(Origins { configured, local })
     }
 
     /// Whether a call may be carried out: those without an origin come from no foreign page.
@@ -40,7 +47,8 @@ impl Origins {
     }
 
     fn names(&self, origin: &HeaderValue, uri: &Uri, headers: &HeaderMap) -> bool {
-        self.0.contains(origin) || is_own(origin, uri, headers)
+        self.configured.contains(origin)
+            || own(origin, uri, headers).is_some_and(|host| !self.local || is_local(host))
     }
 
     /// What browsers are told about who may call, and what they may read of the answer.
@@ -74,13 +82,22 @@ impl Origins {
     }
 }
 
-/// Whether the page came from the edge itself: its origin names the host that is called. HTTP/2 says it in the URI.
-fn is_own(origin: &HeaderValue, uri: &Uri, headers: &HeaderMap) -> bool {
+/// The host of the page, where it came from the edge itself: its origin names the host that is called. HTTP/2 says it in
+/// the URI.
+fn own<'a>(origin: &'a HeaderValue, uri: &Uri, headers: &HeaderMap) -> Option<&'a str> {
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    let host = uri.authority().map(http::uri::Authority::as_str).or(host);
-    let authority =
-        origin.to_str().ok().and_then(|origin| origin.split_once("://")).map(|(_, authority)| authority);
-    authority.is_some() && authority == host
+    let host = uri.authority().map(http::uri::Authority::as_str).or(host)?;
+    let (_, authority) = origin.to_str().ok()?.split_once("://")?;
+    (authority == host).then_some(authority)
+}
+
+/// Whether a host, with or without a port, is this machine by its name or address.
+fn is_local(authority: &str) -> bool {
+    let Ok(authority) = authority.parse::<http::uri::Authority>() else { return false };
+    let host = authority.host().trim_start_matches('[').trim_end_matches(']');
+    host == "localhost"
+        || host.ends_with(".localhost")
+        || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]
@@ -96,7 +113,7 @@ mod tests {
 
     #[test]
     fn only_the_named_origins_and_the_own_one_may_call() {
-        let origins = Origins::read(&["https://shop.example".into()]).expect("an origin");
+        let origins = Origins::read(&["https://shop.example".into()], false).expect("an origin");
         for (origin, allowed) in [
             ("https://shop.example", true),
             ("http://edge.example:8080", true),
@@ -111,10 +128,29 @@ mod tests {
     }
 
     #[test]
+    fn a_foreign_name_that_points_to_this_machine_is_not_its_own() {
+        let origins = Origins::read(&[], true).expect("no origin");
+        for (host, allowed) in [
+            ("localhost:8080", true),
+            ("shop.localhost:8080", true),
+            ("127.0.0.1:8080", true),
+            ("[::1]:8080", true),
+            ("rebound.example:8080", false),
+            ("10.0.0.1:8080", false),
+        ] {
+            let headers = HeaderMap::from_iter([
+                (header::ORIGIN, format!("http://{host}").parse().expect("a value")),
+                (header::HOST, host.parse().expect("a value")),
+            ]);
+            assert_eq!(origins.allow(&Uri::from_static("/"), &headers), allowed, "{host}");
+        }
+    }
+
+    #[test]
     fn a_pattern_is_no_origin() {
         for wrong in ["*", "https://*.example", "shop.example", "https://shop.example/", "ftp://shop.example"]
         {
-            assert!(Origins::read(&[wrong.into()]).is_err(), "{wrong}");
+            assert!(Origins::read(&[wrong.into()], false).is_err(), "{wrong}");
         }
     }
 }

@@ -15,8 +15,7 @@ use server::{Server, has_code};
 /// Makes the folder of a SQLite file, or the database on a PostgreSQL server.
 async fn create_if_missing(noun: &str, url: &Url, settings: &Settings) -> Result<(), Error> {
     if url.primary.starts_with("sqlite:") {
-        let folder = &settings.data_dir;
-        return std::fs::create_dir_all(folder).map_err(Error::io(format!("making {}", folder.display())));
+        return super::folder::make(&settings.data_dir);
     }
     let server = Server::of(noun, url, settings)?;
     // The service may be allowed nothing but its own database, so that one is tried first.

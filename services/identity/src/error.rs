@@ -48,6 +48,8 @@ pub enum Error {
     RoleInUse,
     #[error("the role comes with the shop")]
     RoleBuiltIn,
+    #[error("the account is a colleague's: only who grants roles may change it")]
+    UserIsStaff,
     #[error("nobody grants permissions to themselves")]
     GrantToSelf,
     #[error("somebody must be left who runs the shop")]
@@ -101,6 +103,7 @@ impl From<Error> for Status {
             Error::RoleInUse => (Code::FailedPrecondition, "ROLE_IN_USE"),
             Error::RoleBuiltIn => (Code::FailedPrecondition, "ROLE_BUILT_IN"),
             Error::GrantToSelf => (Code::PermissionDenied, "GRANT_TO_SELF"),
+            Error::UserIsStaff => (Code::PermissionDenied, "USER_IS_STAFF"),
             Error::LastAdmin => (Code::FailedPrecondition, "LAST_ADMIN"),
             Error::TooManyAddresses(_) => (Code::FailedPrecondition, "TOO_MANY_ADDRESSES"),
             Error::OrderOpen => (Code::FailedPrecondition, "ORDER_OPEN"),

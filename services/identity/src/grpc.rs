@@ -121,6 +121,7 @@ impl IdentityService for Service {
         let (caller, request) = caller::of(request)?;
         let id = users::named(&caller, "user", &request.user, "session.revoke.any")?;
         users::get(self.db.writer(), id).await?;
+        users::may_act_on(self.db.writer(), &caller, id).await?;
         self.db
             .write(async |tx| {
                 store::sessions::end_all(tx, &id.name(), None, Timestamp::now()).await.map_err(Error::from)
@@ -206,6 +207,7 @@ impl IdentityService for Service {
         let (caller, request) = caller::of(request)?;
         let (name, changes) = wire::profile(&request)?;
         let id = users::named(&caller, "user.name", &name, "user.update.any")?;
+        users::may_act_on(self.db.writer(), &caller, id).await?;
         let key = Key::of(&caller, "UpdateUser", &request.request_id, &request);
         // Only the name is kept for a repeat: a reply that shows the profile would outlive the account.
         once(&self.db, key, async |tx| {
@@ -230,6 +232,7 @@ impl IdentityService for Service {
     async fn disable_user(&self, request: Request<pb::DisableUserRequest>) -> Reply<pb::User> {
         let (caller, request) = caller::of(request)?;
         let id = users::named(&caller, "name", &request.name, "user.disable")?;
+        users::may_act_on(self.db.writer(), &caller, id).await?;
         let user = self.db.write(async |tx| users::disable(tx, id, Timestamp::now()).await).await?;
         self.access.changed();
         Ok(Response::new(user.into()))
@@ -238,6 +241,7 @@ impl IdentityService for Service {
     async fn enable_user(&self, request: Request<pb::EnableUserRequest>) -> Reply<pb::User> {
         let (caller, request) = caller::of(request)?;
         let id = users::named(&caller, "name", &request.name, "user.disable")?;
+        users::may_act_on(self.db.writer(), &caller, id).await?;
         let user = self.db.write(async |tx| users::enable(tx, id, Timestamp::now()).await).await?;
         Ok(Response::new(user.into()))
     }

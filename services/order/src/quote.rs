@@ -132,7 +132,8 @@ pub(crate) async fn price(
         Err(error) => return Err(error),
     };
     offer.problems.extend(available?);
-    let shipping_price = choose(&mut offer, &wish, options?, Money::zero(goods.subtotal.currency));
+    let free = Money::zero(goods.subtotal.currency);
+    let shipping_price = if is_sent(&goods) { choose(&mut offer, &wish, options?, free) } else { free };
     refuse_if(purpose, &mut offer.problems)?;
     offer.amounts = Some(goods.amounts(shipping_price, config.tax_for(&wish.country))?);
     offer.goods = Some(goods);
@@ -206,11 +207,16 @@ async fn discounts(
     }
 }
 
+/// Whether anything of it goes by parcel.
+fn is_sent(goods: &Goods) -> bool {
+    goods.lines.iter().any(|line| line.stocked)
+}
+
 async fn shipping(peers: &Peers, country: &str, goods: &Goods) -> Result<Vec<ShippingOption>, Error> {
-    match country {
-        "" => Ok(Vec::new()),
-        country => peers.shipping(country, goods).await,
+    if country.is_empty() || !is_sent(goods) {
+        return Ok(Vec::new());
     }
+    peers.shipping(country, goods).await
 }
 
 /// The variants of which there is less than wanted, counting all lines of one together.

@@ -9,7 +9,7 @@ use crate::{
     domain::{User, person::State, role},
     error::Error,
     store::{
-        access, sessions,
+        access, roles, sessions,
         users::{self, New, Person},
     },
 };
@@ -29,6 +29,21 @@ pub(crate) fn named(caller: &Caller, field: &str, name: &str, permission: &str) 
     let a_service = caller.subject_if_any().is_none()
         && caller.service().is_some_and(|service| READERS.contains(&service));
     if own == Some(id) || caller.may(permission) || a_service { Ok(id) } else { Err(Error::UserNotFound) }
+}
+
+/// Lets nobody act on staff but staff who grant roles: whoever helps customers must not shut out an administrator. On
+/// their own account everybody may act.
+pub(crate) async fn may_act_on(
+    connection: &impl ConnectionTrait,
+    caller: &Caller,
+    id: Id<User>,
+) -> Result<(), Error> {
+    let own = caller.subject_if_any().and_then(Id::<User>::parse_name) == Some(id);
+    if own || caller.may("role.grant") {
+        return Ok(());
+    }
+    let held = roles::of_user(connection, id).await?;
+    if held.iter().all(|held| held == role::CUSTOMER) { Ok(()) } else { Err(Error::UserIsStaff) }
 }
 
 /// Reads a user.

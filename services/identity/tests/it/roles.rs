@@ -4,7 +4,7 @@ use contract::identity::v1 as pb;
 use prost_types::FieldMask;
 use tonic::Code;
 
-use super::support::{PASSWORD, Shop};
+use super::support::{PASSWORD, Shop, me};
 
 fn grant(user: &str, role: &str) -> pb::GrantRoleRequest {
     pb::GrantRoleRequest { user: user.into(), role: role.into() }
@@ -39,6 +39,34 @@ async fn a_role_counts_while_it_is_held() {
     assert_eq!(refusal.code(), Code::PermissionDenied);
     admin.grant_role(grant(&ann.subject, "roles/support")).await.unwrap();
     eventually(async || list().await.ok()).await;
+}
+
+#[tokio::test]
+async fn who_helps_customers_acts_on_no_colleague() {
+    let shop = Shop::start().await;
+    let (mut admin, session) = shop.admin("admin@example.com").await;
+    shop.admin("other@example.com").await;
+    let (_, ann) = shop.customer("ann@example.com").await;
+    let (_, bob) = shop.customer("bob@example.com").await;
+    admin.grant_role(grant(&ann.subject, "roles/support")).await.unwrap();
+    let ann = shop.sign_in("ann@example.com", PASSWORD).await.unwrap();
+    let disable = async |name: &str| {
+        shop.with(&ann).disable_user(pb::DisableUserRequest { name: name.to_owned() }).await
+    };
+    eventually(async || disable(&bob.subject).await.ok()).await;
+    let end = pb::RevokeSessionsRequest { user: session.subject.clone() };
+    for refusal in [
+        disable(&session.subject).await.map(drop),
+        shop.with(&ann).enable_user(pb::EnableUserRequest { name: session.subject.clone() }).await.map(drop),
+        shop.with(&ann).revoke_sessions(end).await.map(drop),
+    ] {
+        let refusal = refusal.unwrap_err();
+        assert_eq!(
+            (refusal.code(), status::reason(&refusal).as_deref()),
+            (Code::PermissionDenied, Some("USER_IS_STAFF"))
+        );
+    }
+    assert!(me(shop.with(&session)).await.is_ok());
 }
 
 #[tokio::test]

@@ -52,6 +52,15 @@ async fn the_rate_asked_for_is_counted() {
 }
 
 #[tokio::test]
+async fn what_goes_by_no_parcel_pays_for_none() {
+    let shop = Shop::start().await;
+    let card = quote(&shop, ask(&[(GIFT_CARD, 1)])).await;
+    assert_eq!((card.total, card.shipping_options.len(), card.problems.len()), (Some(gbp(2000)), 0, 0));
+    let both = quote(&shop, ask(&[(GIFT_CARD, 1), (CUP, 1)])).await;
+    assert_eq!(both.total, Some(gbp(2000 + 1250 + 350)));
+}
+
+#[tokio::test]
 async fn every_problem_is_listed_at_once() {
     let shop = Shop::start().await;
     shop.world.facts().stock.insert("CUP".into(), 3);
