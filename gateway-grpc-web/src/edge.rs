@@ -15,6 +15,7 @@ use crate::files::{Files, plain};
 use crate::media;
 use crate::origin::Origins;
 use crate::rpc::Upstreams;
+use crate::webhooks;
 
 type Answer = Response<Body>;
 type Rpc = BoxCloneSyncService<Request<Body>, Answer, Infallible>;
@@ -97,6 +98,13 @@ impl Edge {
         let path = request.uri().path();
         if is_rpc(path) || content_type(&request).starts_with("application/grpc") {
             return self.rpc(request).await;
+        }
+        if let Some(channel) = path.strip_prefix("/webhooks/payments/") {
+            let channel = channel.to_owned();
+            return match self.upstreams.channel("payment") {
+                Ok(payment) => webhooks::receive(payment, &channel, request).await,
+                Err(_) => plain(StatusCode::NOT_FOUND, "not found"),
+            };
         }
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
             return only("GET, HEAD");

@@ -1,7 +1,7 @@
 //! The edge: one listener through which browsers and other clients reach the services.
 //!
 //! It speaks grpc-web (binary and text, over HTTP/1.1 and HTTP/2) and native gRPC, and serves the storefront's files and
-//! the products' pictures. It reads from the contract which service a method belongs to and who may call it, judges the
+//! the products' pictures, and takes in what payment channels announce. It reads from the contract which service a method belongs to and who may call it, judges the
 //! caller's token, and hands the call on with a token of its own that names the person. It passes bytes: no message is
 //! decoded here. Internal methods cannot be reached through it.
 
@@ -14,6 +14,7 @@ mod origin;
 mod probe;
 mod relay;
 mod rpc;
+mod webhooks;
 
 use std::time::Duration;
 

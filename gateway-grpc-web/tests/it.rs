@@ -28,3 +28,5 @@ mod probes;
 mod shop;
 #[path = "it/tokens.rs"]
 mod tokens;
+#[path = "it/webhooks.rs"]
+mod webhooks;

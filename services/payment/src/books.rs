@@ -119,6 +119,7 @@ struct FactRow {
     id: chassis::id::Id<crate::domain::Payment>,
     minor: i64,
     amount_currency: String,
+    state: String,
 }
 
 #[async_trait]
@@ -144,15 +145,19 @@ impl Books for Ledger {
     }
 
     async fn facts(&self, db: &Db, kind: &str, after: &str, limit: u64) -> Result<Vec<Fact>, DbErr> {
-        let (minor, which) = match kind {
-            "payment.captured" => ("captured_minor", "captured_minor > 0"),
-            "payment.refunded" => ("refunded_minor", "refunded_minor > 0"),
-            "payment.held" => ("amount_minor", "state = 'AUTHORIZED'"),
+        let (minor, state, which) = match kind {
+            "payment.captured" => (
+                "captured_minor",
+                "CASE WHEN captured_minor < amount_minor THEN 'PARTIAL' ELSE '' END",
+                "captured_minor > 0",
+            ),
+            "payment.refunded" => ("refunded_minor", "''", "refunded_minor > 0"),
+            "payment.held" => ("amount_minor", "''", "state = 'AUTHORIZED'"),
             _ => return Ok(Vec::new()),
         };
         let on = db.writer();
         let text = format!(
-            "SELECT order_name, id, {minor} AS minor, amount_currency FROM payments
+            "SELECT order_name, id, {minor} AS minor, amount_currency, {state} AS state FROM payments
              WHERE order_name > $1 AND {which} ORDER BY order_name LIMIT $2"
         );
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
@@ -162,6 +167,7 @@ impl Books for Ledger {
                 subject: row.order_name,
                 amount: Some(money(row.minor, &row.amount_currency)?),
                 reference: row.id.name(),
+                state: row.state,
                 ..Fact::default()
             })
         };

@@ -3,6 +3,7 @@
 mod imported;
 mod provider;
 mod sandbox;
+mod signature;
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -13,6 +14,7 @@ use async_trait::async_trait;
 use chassis::db::Db;
 use chassis::failpoint;
 use chassis::money::Money;
+use chassis::time::Timestamp;
 
 use crate::config::Config;
 
@@ -31,6 +33,37 @@ pub(crate) trait Channel: Send + Sync {
     async fn refund(&self, key: &str, charge: &Charge<'_>) -> Answer;
     /// Tells what became of the operation asked under the key; nothing where it never arrived.
     async fn query(&self, key: &str) -> Result<Option<Outcome>, Fault>;
+    /// Reads what the channel announced by itself, once it is certain that it did.
+    fn read(&self, _: &Announcement<'_>) -> Result<Notice, Unread> {
+        Err(Unread::Unannounced)
+    }
+}
+
+/// What came over HTTP in a channel's name.
+pub(crate) struct Announcement<'a> {
+    pub(crate) headers: &'a [(String, String)],
+    pub(crate) body: &'a [u8],
+    /// When it arrived.
+    pub(crate) now: Timestamp,
+}
+
+impl Announcement<'_> {
+    /// A header that is there once.
+    fn header(&self, name: &str) -> Option<&str> {
+        let mut found = self.headers.iter().filter(|(known, _)| known == name);
+        found.next().filter(|_| found.next().is_none()).map(|(_, value)| value.as_str())
+    }
+}
+
+/// Why an announcement is not believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Unread {
+    #[error("the channel announces nothing")]
+    Unannounced,
+    #[error("the signature is missing, wrong or too old")]
+    Unsigned,
+    #[error("it is signed, but makes no sense")]
+    Senseless,
 }
 
 /// What a channel needs to promise money.
@@ -51,6 +84,26 @@ pub(crate) struct Charge<'a> {
     pub(crate) reference: &'a str,
     /// How much of it is meant.
     pub(crate) amount: Money,
+}
+
+/// What a channel says it did under a key of ours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Notice {
+    /// What it calls the announcement.
+    pub(crate) event: String,
+    pub(crate) movement: Movement,
+    pub(crate) key: String,
+    pub(crate) order: String,
+    pub(crate) outcome: Outcome,
+}
+
+/// What is done with the money of an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Movement {
+    Authorize,
+    Capture,
+    Void,
+    Refund,
 }
 
 /// What the channel did.
@@ -128,6 +181,11 @@ impl Channels {
         name != IMPORTED && self.by_name.contains_key(name)
     }
 
+    /// Reads what came over HTTP in the name of a channel.
+    pub(crate) fn read(&self, name: &str, announcement: &Announcement<'_>) -> Result<Notice, Unread> {
+        self.by_name.get(name).map_or(Err(Unread::Unannounced), |channel| channel.read(announcement))
+    }
+
     /// The channel of that name, bounded in time. One that is no longer set up is unavailable, not forgotten.
     pub(crate) fn get(&self, name: &str) -> Bounded {
         Bounded { channel: self.by_name.get(name).cloned(), timeout: self.timeout }
@@ -140,7 +198,7 @@ const SANDBOX: &str = "sandbox";
 /// The sandbox: the provider that the settings name, or one of our own.
 fn sandbox(config: &Config, db: &Db) -> Result<Arc<dyn Channel>, chassis::Error> {
     match config.sandbox_url.as_deref().filter(|url| !url.is_empty()) {
-        Some(url) => Ok(Arc::new(provider::Provider::open(url, config.sandbox_api_key.clone())?)),
+        Some(url) => Ok(Arc::new(provider::Provider::open(url, config)?)),
         None => Ok(Arc::new(sandbox::Sandbox::new(db))),
     }
 }

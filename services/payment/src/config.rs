@@ -24,6 +24,14 @@ pub struct Config {
     /// What is shown to that provider.
     #[arg(long, env = "SANDBOX_API_KEY", hide_env_values = true)]
     pub sandbox_api_key: Option<Secret>,
+    /// The secret that provider signs its announcements with: `whsec_` and base64. While one replaces another there are two,
+    /// separated by a comma. Without it nothing is believed that arrives at `/webhooks/payments/sandbox`.
+    #[arg(long, env = "SANDBOX_WEBHOOK_SECRETS", hide_env_values = true)]
+    pub sandbox_webhook_secrets: Option<Secret>,
+    /// After how many seconds order is asked whether an order still wants the money held or taken for it. What is held for
+    /// an order that does not exist or is cancelled is given back.
+    #[arg(long, env = "PAYMENT_ORPHAN_SECONDS", default_value_t = 3600, value_parser = clap::value_parser!(u64).range(1..=604_800))]
+    pub payment_orphan_seconds: u64,
     /// How much of one payment may be refunded without the permission refund.approve, in whole units of its currency.
     #[arg(long, env = "PAYMENT_REFUND_LIMIT", default_value_t = 500, value_parser = clap::value_parser!(i64).range(0..=1_000_000_000))]
     pub payment_refund_limit: i64,
@@ -37,6 +45,8 @@ impl Default for Config {
             payment_attention_seconds: 900,
             sandbox_url: None,
             sandbox_api_key: None,
+            sandbox_webhook_secrets: None,
+            payment_orphan_seconds: 3600,
             payment_refund_limit: 500,
         }
     }

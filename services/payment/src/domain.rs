@@ -1,5 +1,6 @@
 //! The business in its own words: payments, refunds, the ledger.
 
+pub(crate) mod attention;
 pub(crate) mod ledger;
 pub(crate) mod payment;
 pub(crate) mod refund;

@@ -5,6 +5,7 @@ use chassis::status;
 use sea_orm::DbErr;
 use tonic::{Code, Status};
 
+use crate::channel::Unread;
 use crate::domain::Refusal;
 
 /// Whose reasons these are.
@@ -20,6 +21,8 @@ pub(crate) enum Error {
     RefundLimit { amount: Money, limit: Money },
     #[error("a payment of one's own cannot be refunded by oneself")]
     OwnPayment,
+    #[error(transparent)]
+    Unread(#[from] Unread),
     #[error("the channel is being asked already")]
     Busy,
     #[error("the channel has not said what became of the payment; it is being asked")]
@@ -39,6 +42,9 @@ impl From<Error> for Status {
             Error::Refused(refusal) => return refused(refusal),
             Error::RefundLimit { .. } => (Code::PermissionDenied, "REFUND_LIMIT"),
             Error::OwnPayment => (Code::PermissionDenied, "OWN_PAYMENT"),
+            Error::Unread(Unread::Unannounced) => (Code::NotFound, "WEBHOOK_CHANNEL_UNKNOWN"),
+            Error::Unread(Unread::Unsigned) => (Code::Unauthenticated, "WEBHOOK_UNSIGNED"),
+            Error::Unread(Unread::Senseless) => (Code::InvalidArgument, "WEBHOOK_SENSELESS"),
             Error::Busy => (Code::Aborted, "PAYMENT_BUSY"),
             Error::Unknown => (Code::Unavailable, "PAYMENT_UNKNOWN"),
             Error::ChannelUnavailable => (Code::Unavailable, "CHANNEL_UNAVAILABLE"),
@@ -60,6 +66,12 @@ fn refused(refusal: &Refusal) -> Status {
         Refusal::Voided => precondition("PAYMENT_VOIDED", &[]),
         Refusal::NotAuthorized => precondition("PAYMENT_NOT_AUTHORIZED", &[]),
         Refusal::Captured => precondition("PAYMENT_CAPTURED", &[]),
+        Refusal::ExceedsAuthorized(most) => {
+            precondition("CAPTURE_EXCEEDS_AUTHORIZED", &[("authorized", most.to_string())])
+        }
+        Refusal::CaptureDecided(amount) => {
+            precondition("CAPTURE_DECIDED", &[("capture", amount.to_string())])
+        }
         Refusal::NotCaptured => precondition("PAYMENT_NOT_CAPTURED", &[]),
         Refusal::ExceedsCaptured(rest) => {
             precondition("REFUND_EXCEEDS_CAPTURED", &[("refundable", rest.to_string())])

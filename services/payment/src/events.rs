@@ -43,7 +43,7 @@ impl Handle<OrderCancelled> for Service {
             return Ok(());
         }
         match of_order(tx, &event.order, &event.payment).await? {
-            Some(payment) => Ok(service::cancel(tx, &payment).await?),
+            Some(payment) => Ok(service::cancel(tx, &payment, service::CANCELLED).await?),
             None => Ok(()),
         }
     }

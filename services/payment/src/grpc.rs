@@ -12,10 +12,12 @@ use contract::payment::v1::payment_service_server::PaymentService;
 use tonic::{Request, Response, Status};
 
 use crate::Service;
+use crate::channel::Announcement;
 use crate::domain::{Payment, State, ledger};
 use crate::error::Error;
 use crate::service::{self, Giver};
-use crate::store::{After, ledger as journal, payments, refunds};
+use crate::store::payments::Filter;
+use crate::store::{After, ledger as journal, payments, refunds, webhooks};
 
 use convert::{account_balances, intent};
 
@@ -37,8 +39,10 @@ impl PaymentService for Service {
             return Err(status::invalid("channel", "is not a channel of this shop"));
         }
         let key = Key::of(&author(&caller), "AuthorizePayment", &request.request_id, &request);
-        let intended =
-            once(&self.db, key, async |tx| service::intend(tx, &intent).await.map(pb::Payment::from)).await?;
+        let intended = once(&self.db, key, async |tx| {
+            service::intend(tx, &intent, self.orphaned_after).await.map(pb::Payment::from)
+        })
+        .await?;
         let payment = self.till.authorize(wire::name("name", &intended.name)?, &request.token).await?;
         Ok(Response::new(payment.into()))
     }
@@ -49,8 +53,9 @@ impl PaymentService for Service {
     ) -> Result<Response<pb::Payment>, Status> {
         let (caller, request) = caller::of(request)?;
         let id = wire::name("name", &request.name)?;
+        let part = request.amount.as_ref().map(|part| convert::positive("amount", Some(part))).transpose()?;
         let key = Key::of(&author(&caller), "CapturePayment", &request.request_id, &request);
-        once(&self.db, key, async |tx| service::capture(tx, id).await.map(pb::Payment::from)).await?;
+        once(&self.db, key, async |tx| service::capture(tx, id, part).await.map(pb::Payment::from)).await?;
         decided(self.till.advance(id).await?)
     }
 
@@ -93,7 +98,8 @@ impl PaymentService for Service {
     ) -> Result<Response<pb::Payment>, Status> {
         let (caller, request) = caller::of(request)?;
         let payment = self.visible(&caller, wire::name("name", &request.name)?).await?;
-        Ok(Response::new(payment.into()))
+        let shown = pb::Payment::from(payment);
+        Ok(Response::new(if is_staff(&caller) { shown } else { convert::for_customer(shown) }))
     }
 
     async fn list_payments(
@@ -101,8 +107,9 @@ impl PaymentService for Service {
         request: Request<pb::ListPaymentsRequest>,
     ) -> Result<Response<pb::ListPaymentsResponse>, Status> {
         let (_, request) = caller::of(request)?;
-        let page = Page::of(request.page_size, &request.page_token, &format!("payments {}", request.order))?;
-        let found = payments::list(self.db.reader(), &request.order, after(&page)?, page.size + 1)
+        let filter = Filter { order: &request.order, needs_attention: request.needs_attention };
+        let page = Page::of(request.page_size, &request.page_token, &format!("payments {filter:?}"))?;
+        let found = payments::list(self.db.reader(), filter, after(&page)?, page.size + 1)
             .await
             .map_err(Error::from)?;
         let (found, next_page_token) =
@@ -122,8 +129,40 @@ impl PaymentService for Service {
             .await
             .map_err(Error::from)?;
         let (found, next_page_token) = page.cut(found, |refund| keys(refund.create_time, refund.id.uuid()));
-        let refunds = found.into_iter().map(pb::Refund::from).collect();
+        let shown = |refund: pb::Refund| match is_staff(&caller) {
+            true => refund,
+            false => pb::Refund { attention: String::new(), ..refund },
+        };
+        let refunds = found.into_iter().map(pb::Refund::from).map(shown).collect();
         Ok(Response::new(pb::ListRefundsResponse { refunds, next_page_token }))
+    }
+
+    async fn receive_webhook(
+        &self,
+        request: Request<pb::ReceiveWebhookRequest>,
+    ) -> Result<Response<pb::ReceiveWebhookResponse>, Status> {
+        let (_, request) = caller::of(request)?;
+        let headers: Vec<(String, String)> =
+            request.headers.into_iter().map(|header| (header.name, header.value)).collect();
+        let announcement = Announcement { headers: &headers, body: &request.body, now: Timestamp::now() };
+        let notice = self.channels.read(&request.channel, &announcement).map_err(Error::from)?;
+        self.db.write(async |tx| self.till.hear(tx, &request.channel, notice).await).await?;
+        Ok(Response::new(pb::ReceiveWebhookResponse {}))
+    }
+
+    async fn list_webhook_events(
+        &self,
+        request: Request<pb::ListWebhookEventsRequest>,
+    ) -> Result<Response<pb::ListWebhookEventsResponse>, Status> {
+        let (_, request) = caller::of(request)?;
+        let state = convert::webhook_state(request.state());
+        let page = Page::of(request.page_size, &request.page_token, &format!("webhook events {state:?}"))?;
+        let found = webhooks::list(self.db.reader(), state, after(&page)?, page.size + 1)
+            .await
+            .map_err(Error::from)?;
+        let (found, next_page_token) = page.cut(found, |event| keys(event.receive_time, event.id.uuid()));
+        let webhook_events = found.into_iter().map(pb::WebhookEvent::from).collect();
+        Ok(Response::new(pb::ListWebhookEventsResponse { webhook_events, next_page_token }))
     }
 
     async fn list_journal_entries(
@@ -157,12 +196,15 @@ impl Service {
     async fn visible(&self, caller: &Caller, id: chassis::id::Id<Payment>) -> Result<Payment, Error> {
         let found = payments::find(self.db.writer(), id).await?;
         let may = |payment: &Payment| {
-            service::peer(caller).is_some()
-                || caller.may("payment.read.any")
-                || caller.subject_if_any() == Some(payment.customer.as_str())
+            is_staff(caller) || caller.subject_if_any() == Some(payment.customer.as_str())
         };
         found.filter(may).ok_or(Error::NotFound)
     }
+}
+
+/// Whether the caller sees what is nobody's own.
+fn is_staff(caller: &Caller) -> bool {
+    service::peer(caller).is_some() || caller.may("payment.read.any")
 }
 
 /// The answer once the channel has done what was decided; until then the caller may ask again.

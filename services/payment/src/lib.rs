@@ -11,9 +11,11 @@ mod error;
 mod events;
 mod grpc;
 mod migration;
+mod orphans;
 mod service;
 mod store;
 mod till;
+mod webhook;
 
 use std::time::Duration;
 
@@ -28,6 +30,7 @@ pub use config::Config;
 pub use migration::Migrator;
 
 use channel::Channels;
+use orphans::Orphans;
 use till::Till;
 
 /// The service, as each call and each event finds it.
@@ -37,6 +40,7 @@ pub(crate) struct Service {
     channels: Channels,
     till: Till,
     refund_limit: i64,
+    orphaned_after: Duration,
 }
 
 /// Serves until the host's shutdown.
@@ -45,8 +49,16 @@ pub async fn serve(host: Host, config: Config) -> Result<(), chassis::Error> {
     let channels = Channels::open(&config, &db)?;
     let attention_after = Duration::from_secs(config.payment_attention_seconds);
     let till = Till::new(&db, &channels, attention_after);
-    let service =
-        Service { db: db.clone(), channels, till: till.clone(), refund_limit: config.payment_refund_limit };
+    let orphaned_after = Duration::from_secs(config.payment_orphan_seconds);
+    let orphans = Orphans::new(&db, host.client("order")?, orphaned_after);
+    let service = Service {
+        db: db.clone(),
+        channels,
+        till: till.clone(),
+        refund_limit: config.payment_refund_limit,
+        orphaned_after,
+    };
+    let (listening, listened) = (till.clone(), db.clone());
     let consumer = Consumer::new(&db, host.noun)
         .on::<OrderConfirmed>(service.clone())
         .on::<OrderCancelled>(service.clone())
@@ -57,6 +69,8 @@ pub async fn serve(host: Host, config: Config) -> Result<(), chassis::Error> {
         .grpc(PaymentServiceServer::new(service))
         .consume(consumer)
         .background("till", async move |stop| till.run(stop.cancelled()).await)
+        .background("webhooks", async move |stop| listening.listen(listened, stop.cancelled()).await)
+        .background("orphans", async move |stop| orphans.run(stop.cancelled()).await)
         .audit(books::Ledger)
         .run()
         .await

@@ -4,6 +4,7 @@ mod m20261120_000001_payments;
 mod m20261120_000002_ledger;
 mod m20261120_000003_sandbox;
 mod m20261121_000004_provider;
+mod m20261121_000005_announcements;
 
 use sea_orm_migration::sea_orm::{ConnectionTrait, DatabaseBackend, DbErr};
 use sea_orm_migration::{MigrationTrait, MigratorTrait, SchemaManager};
@@ -19,6 +20,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261120_000002_ledger::Migration),
             Box::new(m20261120_000003_sandbox::Migration),
             Box::new(m20261121_000004_provider::Migration),
+            Box::new(m20261121_000005_announcements::Migration),
         ]
     }
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 use crate::domain::refund::State as RefundState;
 use crate::domain::{Entry, Goal, Payment, Refund, Refusal, State};
 use crate::error::Error;
-use crate::store::payments::Claim;
+use crate::store::payments::{Claim, Due};
 use crate::store::{ledger, payments, refunds};
 
 /// Who comes to ask the channel when whoever stored the intent does not.
@@ -29,8 +29,12 @@ pub(crate) struct Intent {
     pub(crate) amount: Money,
 }
 
-/// Stores that an order is to be paid, before any channel is asked.
-pub(crate) async fn intend(tx: &DatabaseTransaction, intent: &Intent) -> Result<Payment, Error> {
+/// Stores that an order is to be paid, before any channel is asked. Order is asked about it after so long.
+pub(crate) async fn intend(
+    tx: &DatabaseTransaction,
+    intent: &Intent,
+    orphaned_after: Duration,
+) -> Result<Payment, Error> {
     if let Some(known) = payments::of_order(tx, &intent.order).await? {
         return Err(known.second_intent().into());
     }
@@ -40,16 +44,21 @@ pub(crate) async fn intend(tx: &DatabaseTransaction, intent: &Intent) -> Result<
     }
     let now = Timestamp::now();
     let payment = Payment::intended(&intent.order, &intent.customer, &intent.channel, intent.amount, now);
-    payments::insert(tx, &payment, Some(now.plus(ABANDONED_AFTER))).await?;
+    let due = Due { channel: Some(now.plus(ABANDONED_AFTER)), order: Some(now.plus(orphaned_after)) };
+    payments::insert(tx, &payment, due).await?;
     Ok(payment)
 }
 
-/// Decides to take the promised money.
-pub(crate) async fn capture(tx: &DatabaseTransaction, id: Id<Payment>) -> Result<Payment, Error> {
+/// Decides to take the promised money, or a part of it.
+pub(crate) async fn capture(
+    tx: &DatabaseTransaction,
+    id: Id<Payment>,
+    part: Option<Money>,
+) -> Result<Payment, Error> {
     let payment = payments::load(tx, id).await?.ok_or(Error::NotFound)?;
-    let Some(goal) = payment.capture()? else { return Ok(payment) };
-    payments::want(tx, id, goal, Timestamp::now().plus(HEAD_START)).await?;
-    Ok(Payment { goal, ..payment })
+    let Some(capturing) = payment.capture(part)? else { return Ok(payment) };
+    payments::want_capture(tx, id, capturing, Timestamp::now().plus(HEAD_START)).await?;
+    Ok(Payment { goal: Goal::Capture, capturing, ..payment })
 }
 
 /// Speaks for an order that is given up. From then on nobody can pay it; whether it has a payment is the answer.
@@ -65,32 +74,28 @@ pub(crate) async fn void(tx: &DatabaseTransaction, order: &str) -> Result<Paymen
     Ok(Payment { goal, ..payment })
 }
 
+/// Why a cancelled order's money is given back.
+pub(crate) const CANCELLED: &str = "the order was cancelled";
+
 /// Gives back whatever a payment that was loaded holds: its promise, or what was taken of it.
-pub(crate) async fn cancel(tx: &DatabaseTransaction, payment: &Payment) -> Result<(), Error> {
+pub(crate) async fn cancel(tx: &DatabaseTransaction, payment: &Payment, why: &str) -> Result<(), Error> {
     match payment.state {
         State::Pending | State::Unknown | State::Authorized => {
             payments::want(tx, payment.id, Goal::GiveUp, Timestamp::now()).await?
         }
-        State::Captured | State::PartiallyRefunded => refund_rest(tx, payment).await?,
+        State::Captured | State::PartiallyRefunded => refund_rest(tx, payment, why).await?,
         State::Voided | State::Declined | State::Refunded => {}
     }
     Ok(())
 }
 
-/// Refunds all that is left of a payment, because its order is cancelled.
-pub(crate) async fn refund_rest(tx: &DatabaseTransaction, payment: &Payment) -> Result<(), Error> {
+/// Refunds all that is left of a payment, because its order is no more.
+pub(crate) async fn refund_rest(tx: &DatabaseTransaction, payment: &Payment, why: &str) -> Result<(), Error> {
     let id = Id::derived(&["refund", "cancelled", &payment.id.to_string()]);
     if payment.refundable().minor == 0 || refunds::find(tx, id).await?.is_some() {
         return Ok(());
     }
-    let refund = Refund::asked(
-        id,
-        payment,
-        payment.refundable(),
-        "the order was cancelled",
-        "service:order",
-        Timestamp::now(),
-    );
+    let refund = Refund::asked(id, payment, payment.refundable(), why, "service:order", Timestamp::now());
     set_aside(tx, payment, &refund, refund.create_time).await
 }
 
@@ -192,7 +197,7 @@ pub(crate) async fn import(tx: &DatabaseTransaction, payment: &Payment) -> Resul
     if payments::claim(tx, &payment.order, Claim::Payment).await? == Claim::Void {
         return Err(Refusal::Voided.into());
     }
-    payments::insert(tx, payment, None).await?;
+    payments::insert(tx, payment, Due::default()).await?;
     Ok(ledger::post(tx, &Entry::capture_elsewhere(payment, payment.create_time)).await?)
 }
 

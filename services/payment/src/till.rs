@@ -5,6 +5,8 @@
 
 mod booking;
 
+pub(crate) use booking::alert;
+
 use std::collections::HashSet;
 use std::time::Duration;
 
@@ -46,7 +48,7 @@ enum Due {
 }
 
 /// What a channel said to a need.
-enum Said {
+pub(crate) enum Said {
     Outcome(Outcome),
     /// It never heard of what it was asked about.
     Nothing,
@@ -86,7 +88,7 @@ impl Till {
         };
         if taken.row.need() != Need::Promise {
             // Somebody decided otherwise in between; what is needed now is not for this call to do.
-            self.book(&taken, Need::Nothing, Said::Nothing).await?;
+            self.conclude(&taken, Need::Nothing, Said::Nothing).await?;
             return if taken.row.promised()? { Ok(taken.row) } else { Err(Error::Busy) };
         }
         let channel = self.channels.get(&taken.row.channel);
@@ -100,7 +102,7 @@ impl Till {
         };
         let (unknown, unavailable) =
             (matches!(said, Said::Fault(Fault::Unknown)), matches!(said, Said::Fault(Fault::Unavailable(_))));
-        let payment = match self.book(&taken, Need::Promise, said).await? {
+        let payment = match self.conclude(&taken, Need::Promise, said).await? {
             Some(payment) => payment,
             None => self.payment(id).await?, // somebody else knew sooner
         };
@@ -118,7 +120,7 @@ impl Till {
             let Some(taken) = self.lease(id).await? else { break };
             let need = taken.row.need();
             let said = self.ask(need, &taken.row).await;
-            let Some(payment) = self.book(&taken, need, said).await? else { break };
+            let Some(payment) = self.conclude(&taken, need, said).await? else { break };
             if payment.need() == need || payment.need() == Need::Nothing {
                 return Ok(payment);
             }
@@ -132,7 +134,7 @@ impl Till {
         let charge = Charge {
             authorization: &authorization,
             reference: &payment.channel_reference,
-            amount: payment.amount,
+            amount: if need == Need::Capture { payment.capturing } else { payment.amount },
         };
         match need {
             Need::Nothing => Said::Nothing,
@@ -156,7 +158,7 @@ impl Till {
                 amount: taken.row.amount,
             };
             let answer = self.channels.get(&payment.channel).refund(&taken.row.key(), &charge).await;
-            self.book_refund(&taken, &payment, answer).await?;
+            self.db.write(async |tx| self.book_refund(tx, &taken, &payment, answer).await).await?;
         }
         refunds::find(self.db.writer(), id).await?.ok_or(Error::NotFound)
     }

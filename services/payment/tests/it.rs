@@ -6,9 +6,11 @@ mod it {
     mod input;
     mod ledger;
     mod orders;
+    mod orphans;
     mod provider;
     mod reads;
     mod refund;
     mod support;
     mod void;
+    mod webhooks;
 }

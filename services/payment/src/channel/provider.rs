@@ -13,7 +13,11 @@ use reqwest::{Client, Method, RequestBuilder, StatusCode, Url};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Accepted, Answer, Authorization, Channel, Charge, Fault, Outcome};
+use super::signature::Secrets;
+use super::{
+    Accepted, Announcement, Answer, Authorization, Channel, Charge, Fault, Movement, Notice, Outcome, Unread,
+};
+use crate::config::Config;
 use crate::store::money;
 
 const CONNECT_MAX: Duration = Duration::from_secs(1);
@@ -24,11 +28,16 @@ pub(super) struct Provider {
     http: Client,
     url: Url,
     api_key: Secret,
+    /// Without them nothing that comes in its name is believed.
+    secrets: Option<Secrets>,
 }
 
 /// What the provider says it did.
 #[derive(Debug, Deserialize)]
 struct Operation {
+    key: String,
+    kind: Kind,
+    order: String,
     status: Done,
     reason: String,
     reference: String,
@@ -36,6 +45,32 @@ struct Operation {
     currency: String,
     fee_minor: i64,
     method_summary: String,
+}
+
+/// What the provider announces by itself.
+#[derive(Debug, Deserialize)]
+struct Event {
+    data: Operation,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Kind {
+    Authorize,
+    Capture,
+    Void,
+    Refund,
+}
+
+impl From<Kind> for Movement {
+    fn from(kind: Kind) -> Movement {
+        match kind {
+            Kind::Authorize => Movement::Authorize,
+            Kind::Capture => Movement::Capture,
+            Kind::Void => Movement::Void,
+            Kind::Refund => Movement::Refund,
+        }
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -60,13 +95,15 @@ impl Operation {
 }
 
 impl Provider {
-    pub(super) fn open(url: &str, api_key: Option<Secret>) -> Result<Provider, chassis::Error> {
+    pub(super) fn open(url: &str, config: &Config) -> Result<Provider, chassis::Error> {
         let wrong = |error: &dyn Display| chassis::Error::Settings(format!("SANDBOX_URL: {error}"));
         let url: Url = url.parse().map_err(|error| wrong(&error))?;
         if url.cannot_be_a_base() {
             return Err(wrong(&"it is no address such as http://127.0.0.1:8089"));
         }
+        let api_key = config.sandbox_api_key.clone();
         let api_key = api_key.ok_or_else(|| wrong(&"it needs SANDBOX_API_KEY as well"))?;
+        let secrets = config.sandbox_webhook_secrets.as_ref().map(Secrets::read).transpose()?;
         chassis::host::install_crypto();
         let http = Client::builder()
             .connect_timeout(CONNECT_MAX)
@@ -74,7 +111,7 @@ impl Provider {
             .no_proxy()
             .build()
             .map_err(|error| wrong(&error))?;
-        Ok(Provider { http, url, api_key })
+        Ok(Provider { http, url, api_key, secrets })
     }
 
     fn request(&self, method: Method, path: &[&str]) -> RequestBuilder {
@@ -163,5 +200,14 @@ impl Channel for Provider {
     async fn query(&self, key: &str) -> Result<Option<Outcome>, Fault> {
         let operation = self.answer::<Operation>(self.request(Method::GET, &["operations", key])).await?;
         operation.map(Operation::outcome).transpose()
+    }
+
+    fn read(&self, announcement: &Announcement<'_>) -> Result<Notice, Unread> {
+        let secrets = self.secrets.as_ref().ok_or(Unread::Unannounced)?;
+        let event = secrets.verify(announcement)?.to_owned();
+        let Event { data } = serde_json::from_slice(announcement.body).map_err(|_| Unread::Senseless)?;
+        let (movement, key, order) = (data.kind.into(), data.key.clone(), data.order.clone());
+        let outcome = data.outcome().map_err(|_| Unread::Senseless)?;
+        Ok(Notice { event, movement, key, order, outcome })
     }
 }

@@ -55,11 +55,15 @@ impl Entry {
         Entry::of(payment, "void", at, transfer(RECEIVABLE, HOLDS, payment.amount))
     }
 
-    /// The promised money was taken.
+    /// The promised money was taken, or a part of it and the rest given up.
     pub(crate) fn capture(payment: &Payment, at: Timestamp) -> Entry {
-        let paid = transfer(RECEIVABLE, &clearing(&payment.channel), payment.captured);
-        let sold = transfer(SALES, HOLDS, payment.captured);
-        Entry::of(payment, "capture", at, [paid, sold].concat())
+        let mut lines = transfer(RECEIVABLE, &clearing(&payment.channel), payment.captured);
+        lines.extend(transfer(SALES, HOLDS, payment.captured));
+        let rest = Money::new(payment.amount.minor - payment.captured.minor, payment.amount.currency);
+        if rest.minor > 0 {
+            lines.extend(transfer(RECEIVABLE, HOLDS, rest));
+        }
+        Entry::of(payment, "capture", at, lines)
     }
 
     /// The money had been taken elsewhere, without a promise here.
@@ -135,13 +139,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_entry_sums_to_zero_and_promises_end(minor in 1_i64..10_000_000_000_000, share in 0_i64..=10_000, fee in 0_i64..=10_000) {
+        fn every_entry_sums_to_zero_and_promises_end(minor in 1_i64..10_000_000_000_000, part in 1_i64..=10_000, share in 0_i64..=10_000, fee in 0_i64..=10_000) {
             let at = Timestamp::from_micros(0);
             let amount = Money::new(minor, "EUR".parse().expect("a currency"));
             let intended = Payment::intended("orders/1", "users/1", "sandbox", amount, at);
-            let fee = amount.share(fee).expect("a share");
-            let payment = Payment { captured: amount, fee, ..intended };
-            let back = amount.share(share).expect("a share");
+            let captured = Money::new(amount.share(part).expect("a share").minor.max(1), amount.currency);
+            let fee = captured.share(fee).expect("a share");
+            let payment = Payment { captured, fee, ..intended };
+            let back = captured.share(share).expect("a share");
             let refund = Refund::asked(Id::derived(&["r"]), &payment, back, "", "", at);
             let entries = [
                 Entry::authorize(&payment, at),
@@ -154,7 +159,7 @@ mod tests {
             }
             let after = balances(&entries);
             prop_assert_eq!((after[RECEIVABLE], after[HOLDS]), (0, 0));
-            prop_assert_eq!(after[&clearing("sandbox")], minor - back.minor - fee.minor);
+            prop_assert_eq!(after[&clearing("sandbox")], captured.minor - back.minor - fee.minor);
             prop_assert_eq!(after[FEES], fee.minor);
             let given_up = balances(&[Entry::authorize(&payment, at), Entry::void(&payment, at)]);
             prop_assert!(given_up.values().all(|balance| *balance == 0));

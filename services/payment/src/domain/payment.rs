@@ -61,6 +61,8 @@ pub(crate) struct Payment {
     pub(crate) goal: Goal,
     pub(crate) channel: String,
     pub(crate) amount: Money,
+    /// How much of it is to be taken.
+    pub(crate) capturing: Money,
     pub(crate) captured: Money,
     pub(crate) refunded: Money,
     /// Asked back from the channel, which has not answered: no longer there to be refunded.
@@ -97,6 +99,10 @@ pub(crate) enum Refusal {
     NotAuthorized,
     #[error("the money was taken; it can only be refunded")]
     Captured,
+    #[error("at most {0} is promised")]
+    ExceedsAuthorized(Money),
+    #[error("it is decided that {0} is taken, and the rest let go")]
+    CaptureDecided(Money),
     #[error("no money was taken that could be refunded")]
     NotCaptured,
     #[error("at most {0} can still be refunded")]
@@ -128,6 +134,7 @@ impl Payment {
             goal: Goal::Authorize,
             channel: channel.to_owned(),
             amount,
+            capturing: amount,
             captured: nothing,
             refunded: nothing,
             refunding: nothing,
@@ -184,14 +191,21 @@ impl Payment {
         }
     }
 
-    /// Decides to take the money. Taking again changes nothing.
-    pub(crate) fn capture(&self) -> Result<Option<Goal>, Refusal> {
+    /// Decides to take the money, or as much of it. Taking as much again changes nothing.
+    pub(crate) fn capture(&self, part: Option<Money>) -> Result<Option<Money>, Refusal> {
+        let amount = part.unwrap_or(self.capturing);
         match self.state {
-            State::Authorized if self.goal == Goal::GiveUp => Err(Refusal::Voided),
-            State::Authorized => Ok(Some(Goal::Capture)),
-            State::Captured | State::Refunded | State::PartiallyRefunded => Ok(None),
-            State::Voided => Err(Refusal::Voided),
+            _ if amount.currency != self.amount.currency => Err(Refusal::OtherCurrency(self.amount.currency)),
             State::Pending | State::Unknown | State::Declined => Err(Refusal::NotAuthorized),
+            State::Voided => Err(Refusal::Voided),
+            State::Authorized if self.goal == Goal::GiveUp => Err(Refusal::Voided),
+            State::Authorized if amount.minor > self.amount.minor => {
+                Err(Refusal::ExceedsAuthorized(self.amount))
+            }
+            State::Authorized if self.goal == Goal::Authorize => Ok(Some(amount)),
+            _ if amount != self.capturing => Err(Refusal::CaptureDecided(self.capturing)),
+            State::Authorized => Ok(Some(amount)),
+            State::Captured | State::Refunded | State::PartiallyRefunded => Ok(None),
         }
     }
 
@@ -269,7 +283,7 @@ mod tests {
     #[test]
     fn giving_up_wins_over_taking() {
         assert_eq!(payment(State::Authorized, Goal::GiveUp).need(), Need::Void);
-        assert_eq!(payment(State::Authorized, Goal::GiveUp).capture(), Err(Refusal::Voided));
+        assert_eq!(payment(State::Authorized, Goal::GiveUp).capture(None), Err(Refusal::Voided));
         assert_eq!(payment(State::Authorized, Goal::GiveUp).promised(), Err(Refusal::Voided));
     }
 
@@ -277,6 +291,22 @@ mod tests {
     fn a_capture_on_its_way_is_asked_about_before_giving_up() {
         let on_its_way = Payment { capture_sent: true, ..payment(State::Authorized, Goal::GiveUp) };
         assert_eq!(on_its_way.need(), Need::CaptureOutcome);
+    }
+
+    #[test]
+    fn a_part_is_taken_once_and_never_more_than_is_promised() {
+        let promised = payment(State::Authorized, Goal::Authorize);
+        let part = |minor| Some(Money::new(minor, promised.amount.currency));
+        assert_eq!(promised.capture(None), Ok(Some(promised.amount)));
+        assert_eq!(promised.capture(part(400)), Ok(part(400)));
+        assert_eq!(promised.capture(part(1001)), Err(Refusal::ExceedsAuthorized(promised.amount)));
+        let decided =
+            Payment { goal: Goal::Capture, capturing: Money::new(400, promised.amount.currency), ..promised };
+        assert_eq!(decided.capture(None), Ok(Some(decided.capturing)));
+        assert_eq!(decided.capture(Some(decided.amount)), Err(Refusal::CaptureDecided(decided.capturing)));
+        let taken = Payment { state: State::Captured, captured: decided.capturing, ..decided };
+        assert_eq!((taken.capture(None), taken.capture(Some(taken.capturing))), (Ok(None), Ok(None)));
+        assert_eq!(taken.capture(Some(taken.amount)), Err(Refusal::CaptureDecided(taken.capturing)));
     }
 
     #[test]

@@ -6,9 +6,11 @@ use chassis::{status, wire};
 use contract::payment::v1 as pb;
 use tonic::Status;
 
+use crate::channel::Outcome;
 use crate::domain::refund::State as RefundState;
 use crate::domain::{Entry, Payment, Refund, State};
 use crate::service::Intent;
+use crate::store::webhooks::{Event, State as Taken, movement_name};
 
 pub(super) fn intent(request: &pb::AuthorizePaymentRequest) -> Result<Intent, Status> {
     let customer = wire::foreign_name("customer", "users", &request.customer)
@@ -64,6 +66,50 @@ impl From<Payment> for pb::Payment {
             method_summary: payment.method_summary,
             create_time: Some(payment.create_time.into()),
             update_time: Some(payment.update_time.into()),
+            attention: payment.attention,
+            fee: (payment.fee.minor != 0).then(|| payment.fee.into()),
+        }
+    }
+}
+
+/// A payment without what is the shop's own business.
+pub(super) fn for_customer(payment: pb::Payment) -> pb::Payment {
+    pb::Payment { attention: String::new(), fee: None, ..payment }
+}
+
+/// The state to list by, where one is given.
+pub(super) fn webhook_state(state: pb::webhook_event::State) -> Option<Taken> {
+    match state {
+        pb::webhook_event::State::Unspecified => None,
+        pb::webhook_event::State::Applied => Some(Taken::Applied),
+        pb::webhook_event::State::Ignored => Some(Taken::Ignored),
+        pb::webhook_event::State::Parked => Some(Taken::Parked),
+        pb::webhook_event::State::Flagged => Some(Taken::Flagged),
+    }
+}
+
+impl From<Event> for pb::WebhookEvent {
+    fn from(event: Event) -> Self {
+        let state = match event.state {
+            Taken::Applied => pb::webhook_event::State::Applied,
+            Taken::Ignored => pb::webhook_event::State::Ignored,
+            Taken::Parked => pb::webhook_event::State::Parked,
+            Taken::Flagged => pb::webhook_event::State::Flagged,
+        };
+        let (outcome, amount) = match event.notice.outcome {
+            Outcome::Accepted(done) => ("succeeded", Some(done.amount.into())),
+            Outcome::Refused(_) => ("declined", None),
+        };
+        pb::WebhookEvent {
+            name: event.id.name(),
+            channel: event.channel,
+            external_id: event.notice.event,
+            kind: format!("{}.{outcome}", movement_name(event.notice.movement)),
+            order: event.notice.order,
+            amount,
+            state: state.into(),
+            reason: event.reason,
+            receive_time: Some(event.receive_time.into()),
         }
     }
 }
@@ -82,6 +128,7 @@ impl From<Refund> for pb::Refund {
             reason: refund.reason,
             actor: refund.actor,
             create_time: Some(refund.create_time.into()),
+            attention: refund.attention,
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::domain::{Goal, Payment, State};
 
 const COLUMNS: &str = "id, order_name, customer, state, goal, channel, amount_minor, amount_currency, captured_minor,
     refunded_minor, refunding_minor, decline_reason, channel_reference, method_summary, capture_sent, attempts, fence,
-    create_time, update_time, fee_minor, attention, wanted_since";
+    create_time, update_time, fee_minor, attention, wanted_since, capture_minor";
 
 #[derive(FromQueryResult)]
 struct Row {
@@ -38,6 +38,7 @@ struct Row {
     fee_minor: i64,
     attention: String,
     wanted_since: Timestamp,
+    capture_minor: i64,
 }
 
 impl TryFrom<Row> for Leased<Payment> {
@@ -54,6 +55,7 @@ impl TryFrom<Row> for Leased<Payment> {
             goal: goal(&row.goal)?,
             channel: row.channel,
             amount,
+            capturing: part(row.capture_minor),
             captured: part(row.captured_minor),
             refunded: part(row.refunded_minor),
             refunding: part(row.refunding_minor),
@@ -99,17 +101,22 @@ pub(crate) async fn claim(tx: &DatabaseTransaction, order: &str, claim: Claim) -
     Ok(if first.try_get_by_index::<String>(0)? == "VOID" { Claim::Void } else { Claim::Payment })
 }
 
-/// Writes a new payment, to be looked at again then.
-pub(crate) async fn insert(
-    tx: &DatabaseTransaction,
-    payment: &Payment,
-    next_check: Option<Timestamp>,
-) -> Result<(), DbErr> {
+/// When a new payment is looked at again.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Due {
+    /// When its channel is asked; never where nothing is left to be done.
+    pub(crate) channel: Option<Timestamp>,
+    /// When order is asked whether it still wants it.
+    pub(crate) order: Option<Timestamp>,
+}
+
+/// Writes a new payment.
+pub(crate) async fn insert(tx: &DatabaseTransaction, payment: &Payment, due: Due) -> Result<(), DbErr> {
     let text = format!(
-        "INSERT INTO payments ({COLUMNS}, next_check_at, lease_until, last_error)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, 0, 0, $16, $17, 0, '', $16, $18, 0, '')"
+        "INSERT INTO payments ({COLUMNS}, next_check_at, order_check_at, lease_until, last_error)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, 0, 0, $16, $17, 0, '', $16, $18, $19, $20, 0, '')"
     );
-    let values: [Value; 18] = [
+    let values: [Value; 20] = [
         payment.id.into(),
         payment.order.as_str().into(),
         payment.customer.as_str().into(),
@@ -127,7 +134,9 @@ pub(crate) async fn insert(
         payment.capture_sent.into(),
         payment.create_time.into(),
         payment.update_time.into(),
-        next_check.into(),
+        payment.capturing.minor.into(),
+        due.channel.into(),
+        due.order.into(),
     ];
     tx.execute_raw(sql(tx, &text, values)).await?;
     Ok(())
@@ -161,24 +170,35 @@ pub(crate) async fn give(tx: &DatabaseTransaction, order: &str, customer: &str) 
     Ok(())
 }
 
-/// A page of payments, newest first; only that of one order where it is named.
+/// Which payments are asked for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Filter<'a> {
+    /// Only that of this order, where one is named.
+    pub(crate) order: &'a str,
+    /// Only those that an operator should look at, by themselves or for a refund.
+    pub(crate) needs_attention: bool,
+}
+
+/// A page of payments, newest first.
 pub(crate) async fn list(
     on: &impl ConnectionTrait,
-    order: &str,
+    filter: Filter<'_>,
     after: Option<After>,
     limit: u64,
 ) -> Result<Vec<Payment>, DbErr> {
     let (time, id) = after.unwrap_or((Timestamp::from_micros(i64::MAX), uuid::Uuid::max()));
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let mut values: Vec<Value> = vec![time.into(), id.into(), limit.into()];
-    let only = if order.is_empty() {
-        ""
-    } else {
-        values.push(order.into());
-        "AND order_name = $4"
-    };
+    let mut only = String::new();
+    if !filter.order.is_empty() {
+        values.push(filter.order.into());
+        only += " AND order_name = $4";
+    }
+    if filter.needs_attention {
+        only += " AND (attention <> '' OR id IN (SELECT payment FROM refunds WHERE attention <> ''))";
+    }
     let text = format!(
-        "SELECT {COLUMNS} FROM payments WHERE (create_time, id) < ($1, $2) {only} ORDER BY create_time DESC, id DESC LIMIT $3"
+        "SELECT {COLUMNS} FROM payments WHERE (create_time, id) < ($1, $2){only} ORDER BY create_time DESC, id DESC LIMIT $3"
     );
     Row::find_by_statement(sql(on, &text, values)).all(on).await?.into_iter().map(payment).collect()
 }
@@ -194,6 +214,56 @@ pub(crate) async fn want(
         WHERE id = $1 AND (goal <> 'GIVE_UP' OR $2 = 'GIVE_UP')";
     let values = [id.into(), goal_name(goal).into(), due.into(), Timestamp::now().into()];
     tx.execute_raw(sql(tx, text, values)).await?;
+    Ok(())
+}
+
+/// Wants so much taken of a payment that was loaded.
+pub(crate) async fn want_capture(
+    tx: &DatabaseTransaction,
+    id: Id<Payment>,
+    amount: Money,
+    due: Timestamp,
+) -> Result<(), DbErr> {
+    let text = "UPDATE payments SET capture_minor = $2 WHERE id = $1";
+    tx.execute_raw(sql(tx, text, [id.into(), amount.minor.into()])).await?;
+    want(tx, id, Goal::Capture, due).await
+}
+
+/// Has an operator look at a payment, for the first reason there is.
+pub(crate) async fn flag(tx: &DatabaseTransaction, id: Id<Payment>, reason: &str) -> Result<(), DbErr> {
+    let text = "UPDATE payments SET attention = $2, update_time = $3 WHERE id = $1 AND attention IN ('', 'UNRESOLVED')";
+    tx.execute_raw(sql(tx, text, [id.into(), reason.into(), Timestamp::now().into()])).await?;
+    Ok(())
+}
+
+/// Takes a payment over from whoever works on it: what its channel did is known by now.
+pub(crate) async fn seize(tx: &DatabaseTransaction, id: Id<Payment>) -> Result<Leased<Payment>, DbErr> {
+    let text =
+        format!("UPDATE payments SET fence = fence + 1, lease_until = 0 WHERE id = $1 RETURNING {COLUMNS}");
+    let row = Row::find_by_statement(sql(tx, &text, [id.into()])).one(tx).await?;
+    row.ok_or(DbErr::RecordNotUpdated)?.try_into()
+}
+
+/// The payments of which order is to be asked.
+pub(crate) async fn unchecked(
+    on: &impl ConnectionTrait,
+    now: Timestamp,
+    limit: i64,
+) -> Result<Vec<(Id<Payment>, String)>, DbErr> {
+    let text =
+        "SELECT id, order_name FROM payments WHERE order_check_at <= $1 ORDER BY order_check_at LIMIT $2";
+    let rows = on.query_all_raw(sql(on, text, [now.into(), limit.into()])).await?;
+    rows.iter().map(|row| Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?))).collect()
+}
+
+/// Notes when order is to be asked about a payment again, if at all.
+pub(crate) async fn check_later(
+    on: &impl ConnectionTrait,
+    id: Id<Payment>,
+    at: Option<Timestamp>,
+) -> Result<(), DbErr> {
+    let text = "UPDATE payments SET order_check_at = $2 WHERE id = $1";
+    on.execute_raw(sql(on, text, [id.into(), at.into()])).await?;
     Ok(())
 }
 

@@ -106,6 +106,20 @@ pub(crate) async fn list(
     Row::find_by_statement(statement).all(on).await?.into_iter().map(refund).collect()
 }
 
+/// All refunds of a payment that somebody is about to decide on.
+pub(crate) async fn of(tx: &DatabaseTransaction, payment: Id<Payment>) -> Result<Vec<Refund>, DbErr> {
+    let text = format!("SELECT {COLUMNS} FROM refunds WHERE payment = $1 ORDER BY create_time, id");
+    Row::find_by_statement(sql(tx, &text, [payment.into()])).all(tx).await?.into_iter().map(refund).collect()
+}
+
+/// Takes a refund over from whoever works on it: what its channel did is known by now.
+pub(crate) async fn seize(tx: &DatabaseTransaction, id: Id<Refund>) -> Result<Leased<Refund>, DbErr> {
+    let text =
+        format!("UPDATE refunds SET fence = fence + 1, lease_until = 0 WHERE id = $1 RETURNING {COLUMNS}");
+    let row = Row::find_by_statement(sql(tx, &text, [id.into()])).one(tx).await?;
+    row.ok_or(DbErr::RecordNotUpdated)?.try_into()
+}
+
 /// The refunds that are due.
 pub(crate) async fn due(
     on: &impl ConnectionTrait,

@@ -11,7 +11,7 @@ use sea_orm::DatabaseTransaction;
 use super::{Said, Till};
 use crate::channel::{Accepted, Answer, Fault, Outcome};
 use crate::domain::refund::State as RefundState;
-use crate::domain::{Entry, Goal, Need, Payment, Refund, State};
+use crate::domain::{Entry, Goal, Need, Payment, Refund, State, attention};
 use crate::error::Error;
 use crate::service;
 use crate::store::{Later, Leased, ledger, payments, refunds};
@@ -20,13 +20,6 @@ use crate::store::{Later, Leased, ledger, payments, refunds};
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(120);
 /// How often a capture may be refused before an operator has to look.
 const REFUSALS_MAX: i64 = 8;
-/// Why an operator should look.
-const UNRESOLVED: &str = "UNRESOLVED";
-const AMOUNT_MISMATCH: &str = "AMOUNT_MISMATCH";
-const FEE_IMPLAUSIBLE: &str = "FEE_IMPLAUSIBLE";
-const CAPTURE_REFUSED: &str = "CAPTURE_REFUSED";
-const REFUND_REFUSED: &str = "REFUND_REFUSED";
-
 const WAIT_MIN: Duration = Duration::from_millis(500);
 const WAIT_MAX: Duration = Duration::from_secs(60);
 
@@ -50,8 +43,19 @@ enum Next {
 
 impl Till {
     /// Books what the channel said to what a payment needed. Nothing where somebody else has taken the payment since.
-    pub(super) async fn book(
+    pub(super) async fn conclude(
         &self,
+        taken: &Leased<Payment>,
+        need: Need,
+        said: Said,
+    ) -> Result<Option<Payment>, Error> {
+        self.db.write(async |tx| self.book(tx, taken, need, said).await).await
+    }
+
+    /// The same within a transaction.
+    pub(crate) async fn book(
+        &self,
+        tx: &DatabaseTransaction,
         taken: &Leased<Payment>,
         need: Need,
         said: Said,
@@ -63,90 +67,68 @@ impl Till {
             Next::Now => Some(now),
             Next::Later => Some(now.plus(wait(taken.attempts))),
         };
-        let waits = matches!(follows.next, Next::Later);
-        let stuck = waits && now.since(taken.since) > self.attention_after;
+        let stuck = matches!(follows.next, Next::Later) && self.is_long(taken.since, now);
         let progress = follows.payment.state != taken.row.state;
-        let attention = attention(&taken.row.attention, follows.attention, progress, stuck);
-        let settled: Result<Option<Payment>, Error> = self
-            .db
-            .write(async |tx| {
-                let later = Later { at, error: &follows.error, attention };
-                let Some(payment) = payments::settle(tx, taken, &follows.payment, later).await? else {
-                    return Ok(None);
-                };
-                tell(tx, taken.row.state, &payment, now).await?;
-                if let Some((stage, reason)) = &follows.failed {
-                    fail(tx, &payment, stage, reason).await?;
-                }
-                Ok(Some(payment))
-            })
-            .await;
-        if let Ok(Some(payment)) = &settled {
-            alert(&taken.row.attention, &payment.attention, &payment.id.name());
+        let attention = attention::next(&taken.row.attention, follows.attention, progress, stuck);
+        let later = Later { at, error: &follows.error, attention };
+        let Some(payment) = payments::settle(tx, taken, &follows.payment, later).await? else {
+            return Ok(None);
+        };
+        tell(tx, taken.row.state, &payment, now).await?;
+        if let Some((stage, reason)) = &follows.failed {
+            fail(tx, &payment, stage, reason).await?;
         }
-        settled
+        alert(&taken.row.attention, &payment.attention, &payment.id.name());
+        Ok(Some(payment))
     }
 
-    /// Books what the channel said to a refund.
-    pub(super) async fn book_refund(
+    /// Books what the channel said to a refund. Nothing where somebody else has taken the refund since.
+    pub(crate) async fn book_refund(
         &self,
+        tx: &DatabaseTransaction,
         taken: &Leased<Refund>,
         payment: &Payment,
         answer: Answer,
-    ) -> Result<(), Error> {
+    ) -> Result<Option<Refund>, Error> {
         let now = Timestamp::now();
         let again = Some(now.plus(wait(taken.attempts)));
         let (state, at, error, says) = match &answer {
-            Ok(Outcome::Accepted(done)) if done.amount != taken.row.amount => (
-                RefundState::Pending,
-                again,
-                "the channel gave back another amount".to_owned(),
-                AMOUNT_MISMATCH,
-            ),
+            Ok(Outcome::Accepted(done)) if done.amount != taken.row.amount => {
+                let error = format!("the channel gave back {}", done.amount);
+                (RefundState::Pending, again, error, attention::AMOUNT_MISMATCH)
+            }
             Ok(Outcome::Accepted(_)) => (RefundState::Succeeded, None, String::new(), ""),
-            Ok(Outcome::Refused(reason)) => (RefundState::Failed, None, reason.clone(), REFUND_REFUSED),
+            Ok(Outcome::Refused(reason)) => {
+                (RefundState::Failed, None, reason.clone(), attention::REFUND_REFUSED)
+            }
             Err(fault) => (RefundState::Pending, again, fault.to_string(), ""),
         };
-        let stuck = at.is_some() && now.since(taken.since) > self.attention_after;
+        let stuck = at.is_some() && self.is_long(taken.since, now);
         let progress = state != RefundState::Pending;
-        let attention = attention(&taken.row.attention, says, progress, stuck);
-        let settled: Result<bool, Error> = self
-            .db
-            .write(async |tx| {
-                let later = Later { at, error: &error, attention };
-                if !refunds::settle(tx, taken, state, later).await? {
-                    return Ok(false);
-                }
-                match state {
-                    RefundState::Pending => {}
-                    RefundState::Succeeded => service::given_back(tx, &taken.row, now).await?,
-                    RefundState::Failed => {
-                        payments::put_back(tx, payment.id, taken.row.amount).await?;
-                        fail(tx, payment, "refund", &error).await?;
-                    }
-                }
-                Ok(true)
-            })
-            .await;
-        if settled? {
-            alert(&taken.row.attention, attention, &taken.row.name());
+        let attention = attention::next(&taken.row.attention, says, progress, stuck);
+        let later = Later { at, error: &error, attention };
+        if !refunds::settle(tx, taken, state, later).await? {
+            return Ok(None);
         }
-        Ok(())
+        match state {
+            RefundState::Pending => {}
+            RefundState::Succeeded => service::given_back(tx, &taken.row, now).await?,
+            RefundState::Failed => {
+                payments::put_back(tx, payment.id, taken.row.amount).await?;
+                fail(tx, payment, "refund", &error).await?;
+            }
+        }
+        alert(&taken.row.attention, attention, &taken.row.name());
+        Ok(Some(Refund { state, attention: attention.to_owned(), ..taken.row.clone() }))
+    }
+
+    fn is_long(&self, since: Timestamp, now: Timestamp) -> bool {
+        now.since(since) > self.attention_after
     }
 }
 
-/// Why an operator should look now. What only took long is over once it is done; anything else stays until it is wanted
-/// anew.
-fn attention<'a>(was: &'a str, says: &'a str, progress: bool, stuck: bool) -> &'a str {
-    match was {
-        _ if !says.is_empty() => says,
-        "" | UNRESOLVED if progress => "",
-        "" if stuck => UNRESOLVED,
-        was => was,
-    }
-}
-
-fn alert(was: &str, now_is: &str, name: &str) {
+/// Tells operators, once.
+pub(crate) fn alert(was: &str, now_is: &str, name: &str) {
     if !now_is.is_empty() && was != now_is {
         metrics::counter!("payment_attention_total", "reason" => now_is.to_owned()).increment(1);
         tracing::error!(payment.name = name, reason = now_is, "an operator should look at this payment");
@@ -174,11 +156,11 @@ fn follows(taken: &Leased<Payment>, need: Need, said: Said, now: Timestamp) -> F
             let payment = Payment {
                 goal: Goal::GiveUp,
                 channel_reference: done.reference,
-                decline_reason: AMOUNT_MISMATCH.to_owned(),
+                decline_reason: attention::AMOUNT_MISMATCH.to_owned(),
                 ..was.clone()
             };
-            let failed = Some(("authorize", AMOUNT_MISMATCH.to_owned()));
-            Follows { failed, attention: AMOUNT_MISMATCH, ..becomes(payment) }
+            let failed = Some(("authorize", attention::AMOUNT_MISMATCH.to_owned()));
+            Follows { failed, attention: attention::AMOUNT_MISMATCH, ..becomes(payment) }
         }
         (Need::Promise, Said::Outcome(Outcome::Accepted(done))) => becomes(Payment {
             state: State::Authorized,
@@ -198,10 +180,10 @@ fn follows(taken: &Leased<Payment>, need: Need, said: Said, now: Timestamp) -> F
             Follows { payment: unknown, error: Fault::Unknown.to_string(), ..stays(Next::Later) }
         }
         (Need::Capture | Need::CaptureOutcome, Said::Outcome(Outcome::Accepted(done)))
-            if done.amount != was.amount =>
+            if done.amount != was.capturing =>
         {
-            let error = format!("the channel took {} instead of {}", done.amount, was.amount);
-            Follows { error, attention: AMOUNT_MISMATCH, ..stays(Next::Never) }
+            let error = format!("the channel took {} instead of {}", done.amount, was.capturing);
+            Follows { error, attention: attention::AMOUNT_MISMATCH, ..stays(Next::Never) }
         }
         (Need::Capture | Need::CaptureOutcome, Said::Outcome(Outcome::Accepted(done))) => {
             captured(was, &done, becomes)
@@ -210,7 +192,7 @@ fn follows(taken: &Leased<Payment>, need: Need, said: Said, now: Timestamp) -> F
             Follows {
                 error: reason.clone(),
                 failed: Some(("capture", reason)),
-                attention: CAPTURE_REFUSED,
+                attention: attention::CAPTURE_REFUSED,
                 ..stays(Next::Never)
             }
         }
@@ -237,10 +219,10 @@ fn follows(taken: &Leased<Payment>, need: Need, said: Said, now: Timestamp) -> F
 
 /// Taken, less what the channel keeps. A fee that cannot be right is not booked.
 fn captured(was: &Payment, done: &Accepted, becomes: impl FnOnce(Payment) -> Follows) -> Follows {
-    let plausible = (0..=was.amount.minor).contains(&done.fee);
+    let plausible = (0..=done.amount.minor).contains(&done.fee);
     let fee = Money::new(if plausible { done.fee } else { 0 }, was.amount.currency);
-    let follows = becomes(Payment { state: State::Captured, captured: was.amount, fee, ..was.clone() });
-    Follows { attention: if plausible { "" } else { FEE_IMPLAUSIBLE }, ..follows }
+    let follows = becomes(Payment { state: State::Captured, captured: done.amount, fee, ..was.clone() });
+    Follows { attention: if plausible { "" } else { attention::FEE_IMPLAUSIBLE }, ..follows }
 }
 
 /// Books a change of state in the ledger and announces it.
@@ -270,7 +252,7 @@ async fn tell(tx: &DatabaseTransaction, was: State, payment: &Payment, now: Time
             outbox::append(tx, &name, &event).await?;
             // Taken although by now nobody wants it: it goes straight back.
             if payment.goal == Goal::GiveUp {
-                service::refund_rest(tx, payment).await?;
+                service::refund_rest(tx, payment, service::CANCELLED).await?;
             }
         }
         State::Voided if was == State::Authorized => {
@@ -365,30 +347,23 @@ mod tests {
         let now = Timestamp::from_micros(0);
         let promised =
             follows(&taken(State::Pending, Goal::Authorize, 1), Need::Promise, accepted(1001, 0), now);
-        assert_eq!((promised.payment.need(), promised.attention), (Need::Void, AMOUNT_MISMATCH));
+        assert_eq!((promised.payment.need(), promised.attention), (Need::Void, attention::AMOUNT_MISMATCH));
         let taken_ =
             follows(&taken(State::Authorized, Goal::Capture, 1), Need::Capture, accepted(999, 0), now);
-        assert_eq!((taken_.payment.state, taken_.attention), (State::Authorized, AMOUNT_MISMATCH));
+        assert_eq!((taken_.payment.state, taken_.attention), (State::Authorized, attention::AMOUNT_MISMATCH));
     }
 
     #[test]
     fn a_fee_is_part_of_what_was_taken() {
         let now = Timestamp::from_micros(0);
-        for (fee, booked, attention) in [(34, 34, ""), (-1, 0, FEE_IMPLAUSIBLE), (1001, 0, FEE_IMPLAUSIBLE)] {
+        for (fee, booked, attention) in
+            [(34, 34, ""), (-1, 0, attention::FEE_IMPLAUSIBLE), (1001, 0, attention::FEE_IMPLAUSIBLE)]
+        {
             let taken = taken(State::Authorized, Goal::Capture, 1);
             let captured = follows(&taken, Need::Capture, accepted(1000, fee), now);
             assert_eq!((captured.payment.fee.minor, captured.attention), (booked, attention), "{fee}");
             assert_eq!(captured.payment.state, State::Captured);
         }
-    }
-
-    #[test]
-    fn attention_stays_unless_it_only_took_long() {
-        assert_eq!(attention("", "", false, true), UNRESOLVED);
-        assert_eq!(attention(UNRESOLVED, "", true, false), "");
-        assert_eq!(attention(UNRESOLVED, "", false, false), UNRESOLVED);
-        assert_eq!(attention(AMOUNT_MISMATCH, "", true, false), AMOUNT_MISMATCH);
-        assert_eq!(attention(UNRESOLVED, CAPTURE_REFUSED, false, true), CAPTURE_REFUSED);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use contract::payment::v1::payment::State;
 use futures::future::join_all;
 use tonic::Code;
 
-use super::support::{Shop, an_order, capture, confirmed, gbp, pay, refused};
+use super::support::{Shop, an_order, capture, confirmed, gbp, money, pay, refund, refused};
 
 #[tokio::test]
 async fn a_confirmed_order_is_captured_once() {
@@ -108,5 +108,60 @@ async fn two_replicas_ask_the_channel_once() {
         shop.count("SELECT CAST(SUM(tries) AS BIGINT) FROM sandbox_calls WHERE kind = 'CAPTURE'").await,
         10
     );
+    shop.balances().await;
+}
+
+#[tokio::test]
+async fn a_part_is_taken_and_the_rest_let_go() {
+    let shop = Shop::open().await;
+    let payment = shop.authorized("tok_visa").await;
+    let part = |pounds| pb::CapturePaymentRequest { amount: gbp(pounds), ..capture(&payment) };
+    for (amount, code, reason) in [
+        (gbp(41), Code::FailedPrecondition, "CAPTURE_EXCEEDS_AUTHORIZED"),
+        (gbp(0), Code::InvalidArgument, "INVALID_FIELD"),
+        (gbp(-1), Code::InvalidArgument, "INVALID_FIELD"),
+        (money("EUR", 1), Code::InvalidArgument, "INVALID_FIELD"),
+    ] {
+        let asked = pb::CapturePaymentRequest { amount, ..capture(&payment) };
+        refused(shop.finance().capture_payment(asked).await, code, reason);
+    }
+    let taken = shop.finance().capture_payment(part(25)).await.unwrap().into_inner();
+    assert_eq!(
+        (taken.state(), taken.captured.clone(), taken.amount.clone()),
+        (State::Captured, gbp(25), gbp(40))
+    );
+    // As much again, or all there is, changes nothing; another part was not decided.
+    for asked in [part(25), capture(&payment)] {
+        assert_eq!(shop.finance().capture_payment(asked).await.unwrap().into_inner(), taken);
+    }
+    refused(shop.finance().capture_payment(part(15)).await, Code::FailedPrecondition, "CAPTURE_DECIDED");
+    let held = shop.facts("payment.held").await;
+    assert!(held.is_empty(), "the rest is let go: {held:?}");
+    assert_eq!(shop.facts("payment.captured").await[0].state, "PARTIAL");
+    refused(
+        shop.finance().refund_payment(refund(&payment, 26)).await,
+        Code::FailedPrecondition,
+        "REFUND_EXCEEDS_CAPTURED",
+    );
+    shop.finance().refund_payment(refund(&payment, 25)).await.unwrap();
+    assert_eq!(shop.get(&payment).await.state(), State::Refunded);
+    shop.balances().await;
+}
+
+#[tokio::test]
+async fn two_parts_at_once_are_one() {
+    let shop = Shop::open().await;
+    for _ in 0..8 {
+        let payment = shop.authorized("tok_visa").await;
+        let calls = [10, 30].map(|pounds| {
+            let asked = pb::CapturePaymentRequest { amount: gbp(pounds), ..capture(&payment) };
+            let mut finance = shop.finance();
+            async move { finance.capture_payment(asked).await }
+        });
+        let taken = join_all(calls).await.into_iter().filter(Result::is_ok).count();
+        assert!(taken <= 1);
+        let payment = shop.until(&payment, State::Captured).await;
+        assert!([gbp(10), gbp(30)].contains(&payment.captured), "{payment:?}");
+    }
     shop.balances().await;
 }

@@ -13,7 +13,9 @@ use tonic::Code;
 
 use super::support::{Shop, an_order, cancelled, confirmed, gbp, pay, refund, refused, void};
 
-pub(crate) const API_KEY: &str = "a key for tests";
+const API_KEY: &str = "a key for tests";
+/// What announcements are signed with.
+pub(crate) const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
 /// A provider with a journal of its own.
 pub(crate) struct Provider {
@@ -44,12 +46,13 @@ impl Provider {
             payment_channel_timeout_ms: 1000,
             sandbox_url: Some(self.simulator.url()),
             sandbox_api_key: Some(API_KEY.to_owned().into()),
+            sandbox_webhook_secrets: Some(format!("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD,{SECRET}").into()),
             ..payment::Config::default()
         }
     }
 
     /// Crashes, and comes back at the same address after something has happened.
-    async fn crash(self, meanwhile: impl AsyncFnOnce()) -> Provider {
+    pub(crate) async fn crash(self, meanwhile: impl AsyncFnOnce()) -> Provider {
         let Provider { simulator, folder } = self;
         let address = simulator.url().trim_start_matches("http://").parse().expect("an address");
         simulator.stop().await;
@@ -92,7 +95,7 @@ impl Provider {
     }
 }
 
-async fn world(script: Script) -> (Provider, Shop) {
+pub(crate) async fn world(script: Script) -> (Provider, Shop) {
     let provider = Provider::start(script).await;
     let shop = Shop::with(provider.config()).await;
     (provider, shop)
@@ -264,7 +267,12 @@ async fn in_a_storm_nothing_is_taken_twice_nor_lost() {
     };
     let provider = Provider::start(Script { rates, ..Script::default() }).await;
     let shop = Shop::with(payment::Config { payment_channel_timeout_ms: 300, ..provider.config() }).await;
-    let lives = (0..24).map(|number| live(&shop, number % 4));
+    lives(&provider, &shop, 24).await;
+}
+
+/// So many payments that live side by side, whatever the provider does to them.
+pub(crate) async fn lives(provider: &Provider, shop: &Shop, count: usize) {
+    let lives = (0..count).map(|number| live(shop, number % 4));
     for (payment, live) in join_all(lives).await.into_iter().zip(0..) {
         let captures = provider.done(Kind::Capture, &payment.order).len();
         assert_eq!(provider.done(Kind::Authorize, &payment.order).len(), 1);
@@ -275,7 +283,7 @@ async fn in_a_storm_nothing_is_taken_twice_nor_lost() {
             _ => assert_eq!((payment.refunded.clone(), captures), (gbp(15), 1)),
         }
     }
-    provider.agrees(&shop).await;
+    provider.agrees(shop).await;
 }
 
 /// One of the lives of a payment, among others that keep the shop busy: what is refused for now is asked again as it was.

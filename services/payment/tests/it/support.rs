@@ -18,6 +18,8 @@ use sea_orm::{ConnectionTrait, QueryResult, Statement};
 use tonic::{Code, Status};
 use uuid::Uuid;
 
+use super::orphans::Orders;
+
 pub(crate) type Payments = PaymentServiceClient<Client>;
 
 /// A shop that takes money.
@@ -35,11 +37,16 @@ impl Shop {
 
     /// One set up so.
     pub(crate) async fn with(config: payment::Config) -> Shop {
+        Self::beside(config, Orders::default()).await
+    }
+
+    /// One set up so, beside an order service that knows the state of orders.
+    pub(crate) async fn beside(config: payment::Config, states: Orders) -> Shop {
         let process = TestProcess::new().await;
         let (host, order) = (process.host("payment"), process.host("order"));
         let orders = order.db::<Nothing>().await.expect("a database for order");
         let db = host.db::<payment::Migrator>().await.expect("payment's database");
-        order.serve(Server::new(&order, &orders).run());
+        order.serve(Server::new(&order, &orders).grpc(states).run());
         host.serve(payment::serve(host.host(), config));
         let shop = Shop { host, db, orders };
         // An event sent before payment listens would pass it by: news of nothing is sent until one arrives.
@@ -236,7 +243,7 @@ pub(crate) fn void(order: &str) -> pb::VoidPaymentRequest {
 }
 
 pub(crate) fn capture(payment: &pb::Payment) -> pb::CapturePaymentRequest {
-    pb::CapturePaymentRequest { name: payment.name.clone(), request_id: a_request() }
+    pb::CapturePaymentRequest { name: payment.name.clone(), request_id: a_request(), amount: None }
 }
 
 pub(crate) fn confirmed(payment: &pb::Payment) -> OrderConfirmed {
