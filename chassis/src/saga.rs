@@ -20,6 +20,7 @@ pub use failure::{Failure, Refusal};
 pub(crate) use log::abandon_all;
 pub use log::{Direction, State, StepOutcome, Ticket, finish};
 pub use operator::{Filter, Intervention, StepView, View, compensate, get, list, retry, skip};
+pub use progress::DEADLINE_PASSED;
 pub use runner::{Runner, Settings, Started};
 
 /// A process across services: an enum of steps and two matches.

@@ -16,6 +16,8 @@ pub enum Failure {
     Unavailable(String),
     /// Nobody knows whether the step happened: asked again under the same `request_id`.
     Unknown(String),
+    /// The step is under way elsewhere and takes its time: asked again, however often, until the saga's deadline.
+    Pending(String),
 }
 
 /// A business refusal, kept in the saga's row so that the client hears the first reason, whoever ends the saga.

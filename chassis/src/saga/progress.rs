@@ -9,6 +9,9 @@ use super::log::{Direction, Log, State, StepOutcome, entry};
 use super::runner::Settings;
 use super::{Failure, Outcome, Refusal, Saga};
 
+/// The reason of a saga that turned back because its deadline had passed.
+pub const DEADLINE_PASSED: &str = "SAGA_DEADLINE_PASSED";
+
 /// The definition of a saga as names and positions.
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
@@ -18,6 +21,8 @@ pub(super) struct Plan {
     step_tries: i32,
     undo_tries: i32,
     delays: ExponentialBuilder,
+    delay_first: Duration,
+    delay_max: Duration,
 }
 
 /// What to do now. The log already says so; it is saved first.
@@ -41,7 +46,15 @@ impl Plan {
                 .with_max_delay(settings.delay_max)
                 .without_max_times()
                 .with_jitter(),
+            delay_first: settings.delay_first,
+            delay_max: settings.delay_max,
         }
+    }
+
+    /// How long to wait for what has been under way for so many microseconds: the longer it took, the longer.
+    fn patience(&self, taken: i64) -> Duration {
+        let quarter = Duration::from_micros(u64::try_from(taken / 4).unwrap_or(0));
+        quarter.clamp(self.delay_first, self.delay_max.max(self.delay_first))
     }
 
     /// The first step that is needed from this position on.
@@ -109,6 +122,21 @@ impl Progress {
             }
             // Past the pivot there is no way back, and asking again what was refused changes nothing.
             Err(Failure::Refused(refusal)) => self.give_up(refusal.message, now),
+            Err(Failure::Pending(error)) => {
+                self.fail_attempt(&error);
+                // Somebody has answered, so that its tries begin anew; and a refusal from here on may leave something.
+                self.log.row.attempts = 2;
+                if late && (step < self.plan.pivot || local_pivot) {
+                    self.close(StepOutcome::GivenUp, Some(error), now);
+                    self.turn_back(too_late());
+                } else if late {
+                    self.give_up(error, now);
+                } else {
+                    self.delay = Some(
+                        self.plan.patience(self.log.entries.last().map_or(0, |entry| now - entry.start_time)),
+                    );
+                }
+            }
             Err(Failure::Unavailable(error) | Failure::Unknown(error)) => {
                 let exhausted = self.log.row.attempts >= self.plan.step_tries;
                 self.fail_attempt(&error);
@@ -139,7 +167,7 @@ impl Progress {
                 entry.error = Some(refusal.message);
                 entry.end_time = Some(now);
             }
-            Err(Failure::Unavailable(error) | Failure::Unknown(error)) => {
+            Err(Failure::Unavailable(error) | Failure::Unknown(error) | Failure::Pending(error)) => {
                 entry.attempt += 1;
                 entry.error = Some(error);
             }
@@ -291,10 +319,5 @@ fn unavailable(step: &str) -> Refusal {
 }
 
 fn too_late() -> Refusal {
-    Refusal::new(
-        Code::DeadlineExceeded,
-        "SAGA_DEADLINE_PASSED",
-        "cartwright",
-        "it took too long; nothing was kept",
-    )
+    Refusal::new(Code::DeadlineExceeded, DEADLINE_PASSED, "cartwright", "it took too long; nothing was kept")
 }

@@ -74,7 +74,7 @@ struct Inner<S: Saga> {
     owner: String,
     settings: Settings,
     plan: Plan,
-    factory: Box<dyn Fn(Ticket, S::State) -> S + Send + Sync>,
+    factory: Arc<dyn Fn(Ticket, S::State) -> S + Send + Sync>,
     stop: CancellationToken,
 }
 
@@ -108,7 +108,21 @@ impl<S: Saga> Runner<S> {
             owner,
             settings,
             plan,
-            factory: Box::new(factory),
+            factory: Arc::new(factory),
+            stop: CancellationToken::new(),
+        };
+        Runner { inner: Arc::new(inner) }
+    }
+
+    /// Another owner of the same sagas, as a process is that starts after this one has died.
+    pub(super) fn successor(&self) -> Runner<S> {
+        let Inner { db, settings, plan, factory, .. } = &*self.inner;
+        let inner = Inner {
+            db: db.clone(),
+            owner: Uuid::now_v7().to_string(),
+            settings: settings.clone(),
+            plan: plan.clone(),
+            factory: Arc::clone(factory),
             stop: CancellationToken::new(),
         };
         Runner { inner: Arc::new(inner) }
@@ -165,17 +179,22 @@ impl<S: Saga> Runner<S> {
 
     /// Takes over a saga whose owner is gone and drives it. `Pending`: somebody has it.
     pub async fn resume(&self, id: Uuid) -> Result<Outcome, DbErr> {
-        let Inner { db, owner, settings, .. } = &*self.inner;
-        let claimed = db.write(async |tx| log::claim::<S>(tx, id, owner, settings.lease).await).await?;
-        match claimed {
+        match self.claim(id).await? {
             None => self.outcome(id).await,
-            Some(log) => {
-                let state = decode::<S>(&log.row)?;
-                info!(saga.id = %id, saga.kind = S::KIND, saga.fence = log.row.fence, "saga taken over");
+            Some((log, state)) => {
                 let runner = self.clone();
                 task::detached(async move { runner.work(log, state).await }).await
             }
         }
+    }
+
+    pub(super) async fn claim(&self, id: Uuid) -> Result<Option<(Log, S::State)>, DbErr> {
+        let Inner { db, owner, settings, .. } = &*self.inner;
+        let claimed = db.write(async |tx| log::claim::<S>(tx, id, owner, settings.lease).await).await?;
+        let Some(log) = claimed else { return Ok(None) };
+        let state = decode::<S>(&log.row)?;
+        info!(saga.id = %id, saga.kind = S::KIND, saga.fence = log.row.fence, "saga taken over");
+        Ok(Some((log, state)))
     }
 
     /// How the saga stands: `Pending` while it is under way.

@@ -3,12 +3,13 @@
 mod crash;
 mod intervention;
 mod toy;
+mod trial;
 
 use std::time::Duration;
 
 use tonic::Code;
 
-use self::toy::{Answer, Shop, Step, Toy};
+use self::toy::{Answer, Shop, Step};
 use super::log::{Direction, StepOutcome};
 use super::{Outcome, Refusal, State, get};
 
@@ -96,6 +97,38 @@ async fn a_step_that_stays_silent_is_given_up_and_undone_because_it_may_have_hap
             shop.assert_compensated(id).await;
         }
     }
+}
+
+#[tokio::test]
+async fn a_step_that_is_under_way_elsewhere_is_waited_for_however_often() {
+    let shop = Shop::open().await;
+    for answers in
+        [&[Answer::Pending; 30][..], &[Answer::Silent, Answer::Silent, Answer::Pending, Answer::Silent]]
+    {
+        let id = shop.accept().await;
+        shop.script(id, Step::Payment, Direction::Run, answers.iter().copied());
+        assert_eq!(shop.drive(id).await, Outcome::Completed);
+        shop.assert_completed(id).await;
+    }
+}
+
+#[tokio::test]
+async fn a_step_that_is_still_under_way_at_the_deadline_is_given_up_and_undone() {
+    let shop = Shop::open().await;
+    let id = shop.accept_within(Duration::from_millis(60)).await;
+    shop.script(id, Step::Payment, Direction::Run, [Answer::Pending; 9999]);
+    let outcome = shop.drive(id).await;
+    assert!(matches!(outcome, Outcome::Compensated(refusal) if refusal.reason == "SAGA_DEADLINE_PASSED"));
+    shop.assert_compensated(id).await;
+}
+
+#[tokio::test]
+async fn a_refusal_of_what_was_under_way_is_undone_too() {
+    let shop = Shop::open().await;
+    let id = shop.accept().await;
+    shop.script(id, Step::Payment, Direction::Run, [Answer::Pending, Answer::Refuse]);
+    assert_eq!(shop.drive(id).await, Outcome::Compensated(refusal()));
+    assert_eq!(shop.world(id).undone(), 3, "coupon, stock, and what the payment may have left");
 }
 
 #[tokio::test]
@@ -301,14 +334,4 @@ async fn a_process_that_stops_hands_its_sagas_on_at_once() {
     let other = shop.restarted().await;
     assert_eq!(other.resume(id).await, Outcome::Completed, "no lease to wait for");
     shop.assert_completed(id).await;
-}
-
-#[tokio::test]
-async fn the_toy_keeps_what_every_saga_must_keep() {
-    let shop = Shop::open().await;
-    let make = async || Toy::<true>::made_in(&shop).await;
-    let probe = async |toy: &Toy<true>| toy.world.held();
-    super::testing::each_step_may_run_twice(make, probe).await;
-    super::testing::a_refusal_at_any_step_leaves_nothing_held(make, probe).await;
-    super::testing::each_compensation_may_run_twice(make, probe).await;
 }

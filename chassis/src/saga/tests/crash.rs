@@ -1,28 +1,12 @@
 //! A process that dies at any await leaves rows that another one finishes from.
 
-use std::pin::pin;
-use std::task::Poll;
-
 use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::super::log::{self, Direction};
+use super::super::testing::cut;
 use super::super::{Outcome, State};
 use super::toy::{Answer, LEASE, Shop, Step, Toy};
-
-/// Polls a future at most so many times and then drops it. `None`: it was cut.
-async fn cut<F: Future>(polls: usize, future: F) -> Option<F::Output> {
-    let mut future = pin!(future);
-    let mut left = polls;
-    std::future::poll_fn(|context| {
-        if left == 0 {
-            return Poll::Ready(None);
-        }
-        left -= 1;
-        future.as_mut().poll(context).map(Some)
-    })
-    .await
-}
 
 /// Drives the saga in a process that dies after so many polls. `None`: it died.
 async fn drive_and_die(shop: &Shop, id: Uuid, polls: usize) -> Option<Outcome> {

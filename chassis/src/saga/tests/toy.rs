@@ -35,6 +35,8 @@ pub(super) enum Answer {
     Refuse,
     Silent,
     DoneButSilent,
+    /// It is under way and will be done.
+    Pending,
 }
 
 /// What the peers of one saga hold.
@@ -120,6 +122,7 @@ impl World {
             match answer {
                 Some(Answer::Refuse) => Err(Failure::Refused(refusal())),
                 Some(Answer::Silent) => Err(Failure::Unavailable("silent".to_owned())),
+                Some(Answer::Pending) => Err(Failure::Pending("under way".to_owned())),
                 Some(Answer::DoneButSilent) => {
                     effect(&mut peers);
                     Err(Failure::Unknown(format!("silent about {key}")))
@@ -141,19 +144,6 @@ pub(super) struct Toy<const LOCAL: bool> {
     db: Db,
     ticket: Ticket,
     done: Vec<String>,
-}
-
-impl<const LOCAL: bool> Toy<LOCAL> {
-    pub(super) async fn made_in(shop: &Shop) -> Toy<LOCAL> {
-        let id = Uuid::now_v7();
-        let started = (shop.db)
-            .write(async |tx| {
-                shop.runner.start(tx, id, "orders/1", &Vec::new(), Duration::from_secs(60)).await
-            })
-            .await
-            .unwrap();
-        Toy { world: shop.world(id), db: shop.db.clone(), ticket: started.ticket(), done: Vec::new() }
-    }
 }
 
 impl<const LOCAL: bool> Saga for Toy<LOCAL> {
@@ -236,7 +226,7 @@ pub(super) struct Shop {
     pub(super) db: Db,
     pub(super) runner: Runner<Toy<true>>,
     remote: Runner<Toy<false>>,
-    worlds: Arc<Mutex<HashMap<Uuid, Arc<World>>>>,
+    pub(super) worlds: Arc<Mutex<HashMap<Uuid, Arc<World>>>>,
     started: Arc<Mutex<HashMap<Uuid, Started<Toy<true>>>>>,
     started_remote: Arc<Mutex<HashMap<Uuid, Started<Toy<false>>>>>,
     lease: Duration,
@@ -439,7 +429,7 @@ fn world(worlds: &Mutex<HashMap<Uuid, Arc<World>>>, id: Uuid) -> Arc<World> {
     Arc::clone(worlds.lock().unwrap().entry(id).or_default())
 }
 
-fn factory<const LOCAL: bool>(
+pub(super) fn factory<const LOCAL: bool>(
     db: &Db,
     worlds: &Arc<Mutex<HashMap<Uuid, Arc<World>>>>,
 ) -> impl Fn(Ticket, Vec<String>) -> Toy<LOCAL> + Send + Sync + 'static {
