@@ -18,6 +18,7 @@ use opentelemetry_sdk::propagation::TraceContextPropagator;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout, timeout_at};
 use tonic::{Code, Request, Status};
+use tonic_types::StatusExt;
 use tower::{Service, ServiceExt};
 use tracing::{Instrument, info_span};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
@@ -178,7 +179,7 @@ impl Inner {
             Err(status) => status.code(),
         };
         let now = Instant::now();
-        if code == Code::Unavailable {
+        if code == Code::Unavailable && !result.as_ref().is_ok_and(speaks_for_itself) {
             permit.failed(result.is_err() && self.peers.are_several(), now);
         } else if code != Code::DeadlineExceeded {
             permit.succeeded();
@@ -238,6 +239,14 @@ fn too_late() -> Status {
 fn code(answer: &Answer) -> Option<Code> {
     let number = answer.headers().get("grpc-status")?.to_str().ok()?.parse().ok()?;
     Some(Code::from_i32(number))
+}
+
+/// Whether a service answers that something is unavailable by a reason of its own, as payment does of a channel that is
+/// silent: it is there itself. What the chassis answers for it, such as a database that is away, is no such reason.
+fn speaks_for_itself(answer: &Answer) -> bool {
+    let status = Status::from_header_map(answer.headers());
+    let info = status.and_then(|status| status.get_details_error_info());
+    info.is_some_and(|info| !info.domain.is_empty() && info.domain != status::DOMAIN)
 }
 
 /// Another implementation's server may answer its own deadline as cancelled, as the transport does on our side.

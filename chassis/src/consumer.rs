@@ -209,15 +209,25 @@ impl Consumer {
 
     async fn apply(&self, envelope: &Envelope) -> Result<inbox::Claim, Error> {
         let handler = self.handler(envelope)?;
-        self.db
-            .write(async |tx| {
-                let claim = inbox::claim(tx, envelope).await?;
-                if claim == inbox::Claim::New {
-                    run(&handler, tx, envelope).await?;
-                }
-                Ok(claim)
-            })
-            .await
+        let claim = self.db.write(async |tx| {
+            let claim = inbox::claim(tx, envelope).await?;
+            if claim == inbox::Claim::New {
+                run(&handler, tx, envelope).await?;
+            }
+            Ok::<_, Error>(claim)
+        });
+        let claim = claim.await?;
+        if claim == inbox::Claim::New {
+            self.applied(envelope);
+        }
+        Ok(claim)
+    }
+
+    /// Measures how far what is made of events here lags behind them.
+    fn applied(&self, envelope: &Envelope) {
+        let lag = Timestamp::now().since(envelope.time);
+        metrics::histogram!("consumer_lag_seconds", "service" => self.noun.clone(), "kind" => envelope.kind.clone())
+            .record(lag.as_secs_f64());
     }
 
     fn handler(&self, envelope: &Envelope) -> Result<Handler, Error> {

@@ -128,6 +128,18 @@ async fn a_refusal_says_nothing_bad_about_the_peer() {
 }
 
 #[tokio::test]
+async fn a_peer_that_lacks_something_itself_is_there_all_the_same() {
+    for (domain, down) in [("inventory.cartwright", false), (status::DOMAIN, true)] {
+        let peer = Peer::start(Reply::Lacks(domain));
+        let channel = channel(&peer.url());
+        for _ in 0..5 {
+            assert_eq!(ask(&channel).await.unwrap_err().message(), "not now");
+        }
+        assert_eq!(channel.is_down(), down, "{domain}");
+    }
+}
+
+#[tokio::test]
 async fn a_dead_peer_is_found_again_once_it_is_back_on_the_same_port() {
     let peer = Peer::start(Reply::Fine);
     let channel = channel(&peer.url());

@@ -93,7 +93,10 @@ impl Consumer {
         let envelope = message.envelope();
         let result = self.apply_again(&message).instrument(self.span(&envelope)).await;
         let (state, reason, wait) = match result {
-            Ok(()) => return Ok(()),
+            Ok(()) => {
+                self.applied(&envelope);
+                return Ok(());
+            }
             Err(Error(Why::Poison(reason))) => (PARKED, reason, None),
             Err(Error(Why::Failed(reason))) if attempts >= ATTEMPTS_MAX => (PARKED, reason, None),
             Err(Error(Why::Failed(reason))) => (RETRYING, reason, Some(pause(self.pause, attempts))),

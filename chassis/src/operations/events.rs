@@ -104,7 +104,7 @@ async fn backlog(db: &Db) -> Result<Lag, DbErr> {
             (SELECT MIN(create_time) FROM outbox WHERE published_at IS NULL) AS oldest,
             (SELECT COUNT(*) FROM parked WHERE state = 'RETRYING') AS retrying,
             (SELECT COUNT(*) FROM parked WHERE state = 'PARKED') AS parked,
-            (SELECT COUNT(*) FROM saga WHERE state IN ('RUNNING', 'COMPENSATING')) AS sagas",
+            (SELECT COUNT(*) FROM saga WHERE end_time IS NULL) AS sagas",
     ))
     .one(db.writer())
     .await?

@@ -33,10 +33,14 @@ const GAUGES: [(&str, &str); 6] = [
     ),
     ("consumer_parked", "Events put aside that an operator has yet to deal with, by service."),
 ];
-const HISTOGRAMS: [(&str, &str); 4] = [
+const HISTOGRAMS: [(&str, &str); 5] = [
     ("edge_request_duration_seconds", "How long the edge took to answer."),
     ("rpc_server_duration_seconds", "How long calls took here, by service and method."),
     ("rpc_client_duration_seconds", "How long calls to other services took, by service and method."),
+    (
+        "consumer_lag_seconds",
+        "How long after it was announced an event was applied, by service and type: the lag of what is made of events.",
+    ),
     ("outbox_publish_delay_seconds", "How long after its transaction an event was with the bus."),
 ];
 

@@ -21,6 +21,8 @@ use tower::Service;
 pub(super) enum Reply {
     Fine,
     Refuse(Code, &'static str),
+    /// It is there, and says that something it needs is not, in its own words.
+    Lacks(&'static str),
     Hang,
     HangInBody,
 }
@@ -110,6 +112,11 @@ impl Service<Request<Body>> for Stub {
                     Body::new(StreamBody::new(futures::stream::pending::<Result<Frame<Bytes>, Status>>()))
                 }
                 Reply::Hang => std::future::pending().await,
+                Reply::Lacks(domain) => {
+                    let lacking =
+                        crate::status::plain(Code::Unavailable, "CHANNEL_SILENT", domain, "not now", &[]);
+                    return Ok(lacking.into_http());
+                }
                 Reply::Refuse(code, message) => return Ok(Status::new(code, message).into_http()),
             };
             let mut answer = Response::new(body);
