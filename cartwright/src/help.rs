@@ -16,6 +16,7 @@ pub(crate) fn shown(command: Command) -> Command {
     let command = command
         .mut_subcommand("demo", |demo| only(demo, &operator()))
         .mut_subcommand("sample", |sample| only(sample, &operator()))
+        .mut_subcommand("rebuild", |rebuild| only(rebuild, &operator()))
         .mut_subcommand("audit", |audit| only(audit, &operator()));
     command
         .mut_subcommand("import", |import| {

@@ -17,6 +17,7 @@ mod help;
 mod import;
 mod operator;
 mod parked;
+mod rebuild;
 mod sample;
 mod serve;
 
@@ -57,6 +58,11 @@ enum Command {
     /// Looks after messages that a service could not handle.
     #[command(subcommand)]
     Parked(parked::Parked),
+    /// Brings what is shown of orders in step with their events, while the shop serves.
+    Rebuild {
+        #[command(flatten)]
+        settings: Box<Settings>,
+    },
     /// Looks after administrators.
     #[command(subcommand)]
     Admin(admin::Admin),
@@ -109,6 +115,10 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Parked(parked) => {
             quiet(parked.settings())?;
             parked.run().await
+        }
+        Command::Rebuild { settings } => {
+            quiet(&settings)?;
+            rebuild::orders(&settings).await.map(|()| ExitCode::SUCCESS)
         }
         Command::Admin(admin) => {
             quiet(admin.settings())?;

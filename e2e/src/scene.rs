@@ -152,7 +152,11 @@ impl Person {
 
     /// Reads an order.
     pub async fn see(&self, order: &str) -> Result<Order, Status> {
-        Ok(self.orders().get_order(GetOrderRequest { name: order.into() }).await?.into_inner())
+        Ok(self
+            .orders()
+            .get_order(GetOrderRequest { name: order.into(), ..Default::default() })
+            .await?
+            .into_inner())
     }
 
     /// Waits until an order is in a state.

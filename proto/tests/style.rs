@@ -258,6 +258,7 @@ fn what_changes_something_can_be_repeated() {
         "ClaimOrder",
         "ImportUsers",
         "ImportOrders",
+        "RebuildOrders",
         "CommitReservation",
         "ReleaseReservation",
         "SetLowStockThreshold",

@@ -24,7 +24,7 @@ fn named(name: &str) -> Bytes {
 }
 
 fn asked() -> GetOrderRequest {
-    GetOrderRequest { name: "orders/1".to_owned() }
+    GetOrderRequest { name: "orders/1".to_owned(), ..Default::default() }
 }
 
 #[tokio::test]

@@ -16,7 +16,7 @@ use crate::desk::Reply;
 use crate::shop::{Shop, signed};
 
 fn asked() -> GetOrderRequest {
-    GetOrderRequest { name: "orders/1".to_owned() }
+    GetOrderRequest { name: "orders/1".to_owned(), ..Default::default() }
 }
 
 fn watched() -> WatchOrderRequest {

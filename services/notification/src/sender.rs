@@ -272,7 +272,7 @@ impl Sender {
     }
 
     async fn describe_order(&self, name: &str, filling: &mut Filling) -> Result<(), Not> {
-        let request = order::GetOrderRequest { name: name.to_owned() };
+        let request = order::GetOrderRequest { name: name.to_owned(), ..Default::default() };
         let order = self
             .orders
             .clone()

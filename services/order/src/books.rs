@@ -47,16 +47,22 @@ impl operations::Books for Books {
 async fn orders(db: &Db) -> Result<Vec<Finding>, DbErr> {
     let finding = |invariant| Finding { invariant, checked: 0, offenders: Vec::new() };
     let mut replay = finding("replaying an order's events gives its row");
+    let mut steps = finding("an order only takes steps that it may take");
+    let mut snapshots = finding("a snapshot is what the events up to it amount to");
     let mut totals = finding("an order's total is the sum of its lines and shipping");
     let mut after = None;
     loop {
         let page = store::check_after(db.reader(), after, PAGE).await.map_err(Error::into_database)?;
         replay.checked += page.checked;
+        steps.checked += page.checked;
+        snapshots.checked += page.checked;
         totals.checked += page.checked;
         replay.offenders.extend(page.differ);
+        steps.offenders.extend(page.missteps);
+        snapshots.offenders.extend(page.snapshots);
         totals.offenders.extend(page.do_not_add_up);
         if page.checked < PAGE {
-            return Ok(vec![replay, totals]);
+            return Ok(vec![replay, steps, snapshots, totals]);
         }
         after = page.last;
     }

@@ -20,6 +20,9 @@ use crate::store::{self, Owner};
 /// Who carries an order out, in its history.
 const ACTOR: &str = "order";
 
+/// The reason of a cancellation because payment, or whoever else, took too long.
+const EXPIRED: &str = "ORDER_EXPIRED";
+
 /// The steps, in order. Confirming is the pivot; the rest is done by events.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Step {
@@ -111,7 +114,11 @@ impl Saga for Checkout {
     /// Everything is given back: the order is cancelled, and whoever placed it is answered.
     async fn end(&mut self, tx: &DatabaseTransaction, outcome: &Outcome) -> Result<(), DbErr> {
         let Outcome::Compensated(refusal) = outcome else { return Ok(()) };
-        let reason = if refusal.reason.is_empty() { "REFUSED" } else { &refusal.reason };
+        let reason = match refusal.reason.as_str() {
+            "" => "REFUSED",
+            saga::DEADLINE_PASSED => EXPIRED,
+            reason => reason,
+        };
         self.cancel(tx, reason).await.map_err(Error::into_database)
     }
 }
@@ -141,14 +148,19 @@ impl Checkout {
         // A payment that is known was secured, and its token is forgotten.
         if self.state.payment.is_none() {
             let request_id = self.ticket.request_id(Step::AuthorizePayment);
-            self.state.payment = Some(self.peers.authorize_payment(&self.state, request_id).await?);
+            let payment = self.peers.authorize_payment(&self.state, request_id).await;
+            self.state.payment = Some(payment.map_err(waiting)?);
         }
         self.state.token.clear();
         Ok(())
     }
 
     async fn void_payment(&mut self) -> Result<(), Failure> {
-        self.peers.void_payment(&self.state, self.ticket.undo_id(Step::AuthorizePayment)).await?;
+        match self.peers.void_payment(&self.state, self.ticket.undo_id(Step::AuthorizePayment)).await {
+            // It is decided there, and carried out whatever the channel says, and whenever: nobody need wait for that.
+            Err(status) if under_way(&status) => {}
+            answer => answer?,
+        }
         self.state.token.clear();
         Ok(())
     }
@@ -190,6 +202,17 @@ impl Checkout {
         let id = self.state.order;
         store::load(tx, Owner::Anyone, id).await?.ok_or_else(|| Error::NotFound(id.name()))
     }
+}
+
+/// Payment has taken it up and does not know yet how it ends: a channel that was silent is asked, or a customer has to
+/// say something there. That takes as long as the order has.
+fn waiting(status: Status) -> Failure {
+    if under_way(&status) { Failure::Pending(status.message().to_owned()) } else { status.into() }
+}
+
+fn under_way(status: &Status) -> bool {
+    let reason = chassis::status::reason(status);
+    matches!(reason.as_deref(), Some("PAYMENT_UNKNOWN" | "PAYMENT_UNDERWAY" | "PAYMENT_BUSY"))
 }
 
 impl From<Error> for Failure {

@@ -9,6 +9,7 @@ mod number;
 mod order;
 mod price;
 mod returns;
+mod upcast;
 
 pub(crate) use address::Address;
 pub(crate) use country::is_country;
@@ -19,6 +20,7 @@ pub(crate) use number::Number;
 pub(crate) use order::{Broken, Order, PaymentState, State, Transition};
 pub(crate) use price::{Amounts, Goods, Item, Line, PriceError};
 pub(crate) use returns::{Return, ReturnState, ReturnedLine};
+pub(crate) use upcast::{Unknown, schema, upcast};
 
 #[cfg(test)]
 mod tests;

@@ -5,7 +5,7 @@ use chassis::{once, status};
 use sea_orm::DbErr;
 use tonic::{Code, Status};
 
-use crate::domain::{Broken, PriceError, Refused};
+use crate::domain::{Broken, PriceError, Refused, Unknown};
 use crate::quote::Problem;
 
 /// Whose reasons these are.
@@ -39,6 +39,9 @@ pub(crate) enum Error {
     PeerWrong { noun: &'static str, what: &'static str },
     #[error(transparent)]
     Broken(#[from] Broken),
+    /// While a newer release takes over, it can read what this one cannot.
+    #[error(transparent)]
+    Newer(#[from] Unknown),
     #[error("a stored order cannot be read")]
     Stored(#[from] serde_json::Error),
     #[error("the database failed")]
@@ -95,6 +98,13 @@ impl From<Error> for Status {
             Error::CodeInvalid => (Code::InvalidArgument, "CODE_INVALID"),
             Error::PeerAway { .. } => (Code::Unavailable, "PEER_AWAY"),
             Error::Passed(status) => return Status::clone(status),
+            Error::Newer(_) => {
+                tracing::error!(
+                    error = status::chain(&error),
+                    "an order is in a form that is not known here"
+                );
+                (Code::Unavailable, "ORDER_FORM_UNKNOWN")
+            }
             Error::PeerWrong { .. } | Error::Broken(_) | Error::Stored(_) | Error::Database(_) => {
                 return status::internal(&error);
             }

@@ -1,32 +1,29 @@
 //! The service on the wire: each RPC reads its request, calls one use case, and tells what became of it.
 
+mod lists;
 mod read;
 mod sagas;
 mod tell;
 
 use std::time::Duration;
 
-use chassis::caller::{self, Caller};
+use chassis::caller;
 use chassis::id::Id;
 use chassis::once::{Key, once};
 use chassis::page::Page;
-use chassis::time::Timestamp;
 use chassis::{deadline, saga, status, wire};
 use contract::order::v1 as pb;
 use contract::order::v1::order_service_server::OrderService;
 use futures::stream::{self, BoxStream, StreamExt};
-use prost::Message;
-use tonic::{Code, Request, Response, Status};
+use tonic::{Request, Response, Status};
 
 use crate::domain::{Order, Return, State};
-use crate::error::{DOMAIN, Error};
+use crate::error::Error;
 use crate::quote::{self, Purpose};
-use crate::service::{Imported, owner};
+use crate::service::owner;
 use crate::store::{self, Details, Owner};
 use crate::{Service, claims, place, service};
 
-/// A page ends early where its orders get larger than this together: clients take answers up to 4 MiB.
-const PAGE_BYTES_MAX: usize = 1024 * 1024;
 /// How long a cancellation waits for a checkout to turn back.
 const TURNING_BACK: Duration = Duration::from_secs(8);
 
@@ -54,8 +51,13 @@ impl OrderService for Service {
 
     async fn get_order(&self, request: Request<pb::GetOrderRequest>) -> Result<Response<pb::Order>, Status> {
         let (caller, request) = caller::of(request)?;
-        let id = wire::name("name", &request.name)?;
-        Ok(Response::new(self.read(owner(&caller, "order.read.any"), id).await?))
+        let (id, owner) = (wire::name("name", &request.name)?, owner(&caller, "order.read.any"));
+        let Some(time) = wire::optional_timestamp("read_time", request.read_time.as_ref())? else {
+            return Ok(Response::new(self.read(owner, id).await?));
+        };
+        let found = store::find_at(self.db.writer(), owner, id, time).await?;
+        let (order, details) = found.ok_or_else(|| Error::NotFound(id.name()))?;
+        Ok(Response::new(tell::order(&order, &details)))
     }
 
     async fn list_orders(
@@ -63,12 +65,12 @@ impl OrderService for Service {
         request: Request<pb::ListOrdersRequest>,
     ) -> Result<Response<pb::ListOrdersResponse>, Status> {
         let (caller, request) = caller::of(request)?;
-        let owner = listed(&caller, &request.customer)?;
+        let owner = lists::listed(&caller, &request.customer)?;
         let state = read::state("state", request.state)?;
         let page = Page::of(request.page_size, &request.page_token, &format!("orders {owner:?} {state:?}"))?;
-        let after = page.after.as_deref().map(after).transpose()?;
+        let after = page.after.as_deref().map(lists::after).transpose()?;
         let found = store::list(self.db.reader(), owner, state, after, page.size + 1).await?;
-        let (orders, next_page_token) = fitting(&page, found);
+        let (orders, next_page_token) = lists::fitting(&page, found);
         Ok(Response::new(pb::ListOrdersResponse { orders, next_page_token }))
     }
 
@@ -196,9 +198,26 @@ impl OrderService for Service {
         if found.is_empty() && after == 0 {
             return Err(Error::NotFound(id.name()).into());
         }
-        let (found, next_page_token) = page.cut(found, |recorded| vec![recorded.version.to_string()]);
+        let (found, next_page_token) = page.cut(found, |(recorded, _)| vec![recorded.version.to_string()]);
         let events = found.iter().map(tell::stored).collect::<Result<_, _>>()?;
         Ok(Response::new(pb::ListOrderEventsResponse { events, next_page_token }))
+    }
+
+    async fn rebuild_orders(
+        &self,
+        request: Request<pb::RebuildOrdersRequest>,
+    ) -> Result<Response<pb::RebuildOrdersResponse>, Status> {
+        let request = request.into_inner();
+        let page = Page::of(request.page_size, &request.page_token, "rebuild")?;
+        let after = page.after.as_ref().and_then(|keys| keys.first()?.parse().ok());
+        let rebuilt = store::rebuild(&self.db, after, page.size).await?;
+        // A full page may be the last one: the next is empty then.
+        let last = rebuilt.checked.last().filter(|_| rebuilt.checked.len() as u64 == page.size);
+        Ok(Response::new(pb::RebuildOrdersResponse {
+            checked: i32::try_from(rebuilt.checked.len()).unwrap_or(i32::MAX),
+            repaired: rebuilt.repaired.into_iter().map(|id| Id::<Order>::from(id).name()).collect(),
+            next_page_token: last.map(|id| page.token(&[id.to_string()])).unwrap_or_default(),
+        }))
     }
 
     async fn import_orders(
@@ -214,7 +233,7 @@ impl OrderService for Service {
         let done =
             self.db.write(async |tx| service::import(tx, &imports, &author, &self.config).await).await?;
         let mut done = done.into_iter();
-        let result = |(external_id, import)| import_result(external_id, import, &mut done);
+        let result = |(external_id, import)| tell::import_result(external_id, import, &mut done);
         Ok(Response::new(pb::ImportOrdersResponse { results: read.into_iter().map(result).collect() }))
     }
 
@@ -314,67 +333,4 @@ impl Service {
         });
         stream::iter([Ok(first)]).chain(rest).boxed()
     }
-}
-
-/// Whose orders a list shows: the caller's own, or with order.read.any a customer's or everyone's.
-fn listed<'a>(caller: &'a Caller, customer: &'a str) -> Result<Owner<'a>, Status> {
-    let own = caller.subject()?;
-    match customer {
-        "" => Ok(Owner::Only(own)),
-        customer if customer == own => Ok(Owner::Only(own)),
-        _ if !caller.may("order.read.any") => {
-            let words = "the orders of others take the permission order.read.any";
-            let permission = [("permission", "order.read.any".to_owned())];
-            Err(status::plain(Code::PermissionDenied, "PERMISSION_MISSING", DOMAIN, words, &permission))
-        }
-        "customers/-" => Ok(Owner::Anyone),
-        customer => Ok(Owner::Only(customer)),
-    }
-}
-
-/// The orders of a page that fit into one answer, and where to go on. Orders from elsewhere have hundreds of lines.
-fn fitting(page: &Page, found: Vec<(Order, Details)>) -> (Vec<pb::Order>, String) {
-    let place = |order: &Order| vec![order.create_time.micros().to_string(), order.id.to_string()];
-    let (found, next_page_token) = page.cut(found, |(order, _)| place(order));
-    let mut orders = Vec::with_capacity(found.len());
-    let (mut bytes, mut last) = (0, None);
-    for (order, details) in &found {
-        let told = tell::order(order, details);
-        bytes += told.encoded_len();
-        if let Some(last) = last.filter(|_| bytes > PAGE_BYTES_MAX) {
-            return (orders, page.token(&place(last)));
-        }
-        orders.push(told);
-        last = Some(order);
-    }
-    (orders, next_page_token)
-}
-
-fn after(keys: &[String]) -> Result<(Timestamp, Id<Order>), Status> {
-    let read = match keys {
-        [time, id] => time.parse().ok().zip(id.parse().ok()),
-        _ => None,
-    };
-    let (time, id) = read.ok_or_else(|| status::invalid("page_token", "is not a token of this list"))?;
-    Ok((Timestamp::from_micros(time), id))
-}
-
-fn import_result<T>(
-    external_id: String,
-    import: Result<T, Status>,
-    done: &mut impl Iterator<Item = Imported>,
-) -> pb::ImportResult {
-    use pb::import_result::Outcome;
-    let (outcome, order, reason) = match import {
-        Err(refused) => (Outcome::Refused, String::new(), refused.message().to_owned()),
-        Ok(_) => match done.next() {
-            Some(Imported::Now(id)) => (Outcome::Imported, id.name(), String::new()),
-            Some(Imported::Before(id)) => (Outcome::Unchanged, id.name(), String::new()),
-            Some(Imported::Refused(fault)) => (Outcome::Refused, String::new(), fault.to_string()),
-            None => (Outcome::Unspecified, String::new(), String::new()),
-        },
-    };
-    let mut result = pb::ImportResult { external_id, order, reason, ..pb::ImportResult::default() };
-    result.set_outcome(outcome);
-    result
 }

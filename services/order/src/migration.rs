@@ -2,6 +2,7 @@
 
 mod m20261120_000001_orders;
 mod m20261120_000002_claims;
+mod m20261121_000001_forms;
 
 use sea_orm::{ConnectionTrait, DatabaseBackend, DbErr};
 use sea_orm_migration::{MigrationTrait, MigratorTrait, SchemaManager};
@@ -12,7 +13,11 @@ pub struct Migrator;
 
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m20261120_000001_orders::Migration), Box::new(m20261120_000002_claims::Migration)]
+        vec![
+            Box::new(m20261120_000001_orders::Migration),
+            Box::new(m20261120_000002_claims::Migration),
+            Box::new(m20261121_000001_forms::Migration),
+        ]
     }
 }
 

@@ -120,12 +120,13 @@ async fn accept(
     let lasts = Duration::from_secs(service.config.checkout_seconds);
     let coupon =
         Coupon { code: offer.coupon_code.clone(), discount: goods.discount, subtotal: goods.subtotal };
+    let expire_time = Timestamp::now().plus(lasts);
     let state = State {
         order: id,
         customer: customer.to_owned(),
         coupon: (!coupon.code.is_empty()).then_some(coupon),
         stock: stocked(&goods),
-        stock_expire_time: Timestamp::now().plus(lasts + STOCK_HELD_AFTER).micros(),
+        stock_expire_time: expire_time.plus(STOCK_HELD_AFTER).micros(),
         total: amounts.total,
         channel: command.payment.channel,
         token: command.payment.token,
@@ -140,6 +141,7 @@ async fn accept(
         coupon_code: offer.coupon_code,
         shipping_rate: offer.shipping_rate,
         country: command.address.country_code.clone(),
+        expire_time,
     };
     let accepted = service
         .db

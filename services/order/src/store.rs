@@ -4,7 +4,9 @@ pub(crate) mod claims;
 mod details;
 mod events;
 mod facts;
+mod rebuild;
 mod rows;
+mod snapshots;
 
 use chassis::failpoint;
 use chassis::id::Id;
@@ -16,6 +18,7 @@ use sea_orm::{ConnectionTrait, DatabaseTransaction, QueryOrder, QuerySelect, Sql
 pub(crate) use details::{Details, erase, give, note};
 pub(crate) use events::list as list_events;
 pub(crate) use facts::{check_after, facts};
+pub(crate) use rebuild::rebuild;
 
 use crate::announce;
 use crate::domain::{Address, Event, Number, Order, Placed, Recorded, State};
@@ -40,8 +43,22 @@ pub(crate) async fn find(
     id: Id<Order>,
 ) -> Result<Option<(Order, Details)>, Error> {
     let query = owned(rows::Entity::find_by_id(id.uuid()), owner);
-    let found = query.find_also_related(details::Entity).one(db).await?;
-    found.map(|(row, details)| Ok((row.order()?, Details::of(details)?))).transpose()
+    let Some((row, details)) = query.find_also_related(details::Entity).one(db).await? else {
+        return Ok(None);
+    };
+    Ok(Some((row.order(db).await?, Details::of(details)?)))
+}
+
+/// Reads an order as it was at a time, for whoever owns it now. Nothing before it was placed.
+pub(crate) async fn find_at(
+    db: &impl ConnectionTrait,
+    owner: Owner<'_>,
+    id: Id<Order>,
+    time: Timestamp,
+) -> Result<Option<(Order, Details)>, Error> {
+    let Some((_, details)) = find(db, owner, id).await? else { return Ok(None) };
+    let Some(version) = events::version_at(db, id, time).await? else { return Ok(None) };
+    Ok(Some((snapshots::replay(db, id.uuid(), version).await?, details)))
 }
 
 /// Reads an order to change it. The version is checked when it is written.
@@ -50,14 +67,20 @@ pub(crate) async fn load(
     owner: Owner<'_>,
     id: Id<Order>,
 ) -> Result<Option<Order>, Error> {
-    let row = owned(rows::Entity::find_by_id(id.uuid()), owner).one(db).await?;
-    row.map(|row| row.order()).transpose()
+    match owned(rows::Entity::find_by_id(id.uuid()), owner).one(db).await? {
+        Some(row) => row.order(db).await.map(Some),
+        None => Ok(None),
+    }
 }
 
 /// The orders that are called so: nearly always one or none.
 pub(crate) async fn numbered(db: &impl ConnectionTrait, number: &Number) -> Result<Vec<Order>, Error> {
     let query = rows::Entity::find().filter(rows::Column::Number.eq(number.digits()));
-    query.limit(NUMBERED_MAX).all(db).await?.iter().map(rows::Model::order).collect()
+    let mut found = Vec::new();
+    for row in query.limit(NUMBERED_MAX).all(db).await? {
+        found.push(row.order(db).await?);
+    }
+    Ok(found)
 }
 
 /// A page of orders, the newest first, after the one made at this time under this id.
@@ -78,8 +101,11 @@ pub(crate) async fn list(
         let older = CreateTime.lt(time).or(CreateTime.eq(time).and(OrderId.lt(id.uuid())));
         query = query.filter(older);
     }
-    let found = query.find_also_related(details::Entity).all(db).await?;
-    found.into_iter().map(|(row, details)| Ok((row.order()?, Details::of(details)?))).collect()
+    let mut found = Vec::new();
+    for (row, details) in query.find_also_related(details::Entity).all(db).await? {
+        found.push((row.order(db).await?, Details::of(details)?));
+    }
+    Ok(found)
 }
 
 /// The versions of these orders, as committed.
@@ -124,13 +150,15 @@ pub(crate) async fn append(
     event: Event,
     actor: &str,
 ) -> Result<Order, Error> {
-    let next =
-        Recorded { version: order.version + 1, event, actor: actor.to_owned(), time: Timestamp::now() };
+    // Clocks differ between replicas; a history only goes forward.
+    let time = std::cmp::max(Timestamp::now(), order.update_time);
+    let next = Recorded { version: order.version + 1, event, actor: actor.to_owned(), time };
     let mut after = order.clone();
     after.apply(&next)?;
     events::insert(tx, &[(order.id, &next)]).await?;
     failpoint::at("appended", &[next.event.kind()]).await.map_err(DbErr::from)?;
     rows::update(tx, &after, order.version).await?;
+    snapshots::keep(tx, &after).await?;
     announce::announce(tx, &after, &next).await?;
     Ok(after)
 }
@@ -167,3 +195,6 @@ fn violated(error: DbErr) -> Error {
         _ => error.into(),
     }
 }
+
+#[cfg(test)]
+mod tests;

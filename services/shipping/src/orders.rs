@@ -45,7 +45,7 @@ impl Orders {
 
     /// Reads an order.
     pub(crate) async fn get(&self, name: &str) -> Result<Order, Unread> {
-        let request = pb::GetOrderRequest { name: name.to_owned() };
+        let request = pb::GetOrderRequest { name: name.to_owned(), ..Default::default() };
         match self.0.clone().get_order(request).await {
             Ok(order) if order.get_ref().name != name => Err(Unread::Damaged("name")),
             Ok(order) => Order::try_from(order.into_inner()),

@@ -4,18 +4,14 @@
 #[expect(dead_code, reason = "the service's own tests break more things down")]
 mod world;
 
-use std::collections::HashMap;
-use std::pin::pin;
-use std::sync::{Arc, Mutex};
-use std::task::Poll;
+use std::sync::Arc;
 use std::time::Duration;
 
 use chassis::caller::Caller;
-use chassis::saga::testing::{
-    a_refusal_at_any_step_leaves_nothing_held, each_compensation_may_run_twice, each_step_may_run_twice,
-};
+use chassis::saga::testing::{Faulty, Trial};
 use chassis::saga::{Outcome, Runner, Settings, Started};
 use chassis::testing::{TestDb, TestProcess, eventually};
+use uuid::Uuid;
 
 use super::*;
 use crate::Migrator;
@@ -58,7 +54,11 @@ impl Shop {
     }
 
     /// An order of two cups with a coupon, accepted.
-    async fn accept(&self, runner: &Runner<Checkout>, token: &str) -> (Checkout, Started<Checkout>) {
+    async fn accept<S: Saga<State = State>>(
+        &self,
+        runner: &Runner<S>,
+        token: &str,
+    ) -> (Checkout, Started<S>) {
         let pound = Money::new(1250, "GBP".parse().expect("a currency"));
         let item = Item {
             variant: "products/p1/variants/cup".into(),
@@ -73,8 +73,7 @@ impl Shop {
         let goods = Goods::of(vec![item]).expect("goods");
         let amounts = goods.amounts(Money::zero(pound.currency), 2000).expect("amounts");
         let id = Id::<Order>::new();
-        let request =
-            Key::of(&Caller::service_named("order"), "PlaceOrder", &id.to_string(), &pb::Order::default());
+        let request = request(id);
         let coupon =
             Coupon { code: "TENTH".into(), discount: Money::zero(pound.currency), subtotal: goods.subtotal };
         let state = State {
@@ -97,6 +96,7 @@ impl Shop {
             coupon_code: "TENTH".into(),
             shipping_rate: String::new(),
             country: "GB".into(),
+            expire_time: chassis::time::Timestamp::from_micros(900_000_000),
         };
         let started = self.db.write(async |tx| {
             once::claim::<pb::Order>(tx, &request).await?;
@@ -111,136 +111,74 @@ impl Shop {
         store::load(self.db.writer(), Owner::Anyone, id).await.expect("a database").expect("an order")
     }
 
-    async fn answered(&self, of: &State) -> bool {
-        let answer =
-            self.db.write(async |tx| once::claim::<pb::Order>(tx, &of.request).await.map_err(Error::from));
+    async fn is_answered(&self, id: Id<Order>) -> bool {
+        let key = request(id);
+        let answer = self.db.write(async |tx| once::claim::<pb::Order>(tx, &key).await.map_err(Error::from));
         matches!(answer.await, Ok(once::Claim::Done(_)))
     }
 }
 
-/// Polls a future at most so many times and then drops it, as a crash at an await does. `None`: it was cut.
-async fn cut<F: Future>(polls: usize, future: F) -> Option<F::Output> {
-    let mut future = pin!(future);
-    let mut left = polls;
-    std::future::poll_fn(|context| {
-        if left == 0 {
-            return Poll::Ready(None);
-        }
-        left -= 1;
-        future.as_mut().poll(context).map(Some)
-    })
-    .await
+/// The request that waits for an order.
+fn request(id: Id<Order>) -> Key {
+    Key::of(&Caller::service_named("order"), "PlaceOrder", &id.to_string(), &pb::Order::default())
 }
 
-/// Makes checkouts each in a shop of its own, and looks at what is so there.
-#[derive(Default)]
-struct Shops(Mutex<HashMap<Id<Order>, Arc<Shop>>>);
+/// What is so of one order: what its peers hold, how it stands, and whether its request is answered.
+type Left = ((bool, i64, bool), OrderState, bool);
 
-impl Shops {
-    async fn make(&self) -> Checkout {
-        let shop = Shop::start().await;
-        let (checkout, _) = shop.accept(&shop.runner(), "ok").await;
-        self.0.lock().expect("shops").insert(checkout.state.order, Arc::new(shop));
-        checkout
-    }
-
-    async fn probe(&self, checkout: &Checkout) -> ((usize, i64, usize), i64, OrderState, i64, bool) {
-        let shop = Arc::clone(&self.0.lock().expect("shops")[&checkout.state.order]);
-        let order = shop.order(checkout.state.order).await;
-        let stock = shop.world.facts().stock["CUP"];
-        let answered = order.state != OrderState::Placed && shop.answered(&checkout.state).await;
-        (shop.world.held(), stock, order.state, order.version, answered)
-    }
-}
-
-#[tokio::test]
-async fn each_step_of_a_checkout_may_run_twice() {
-    let shops = Shops::default();
-    each_step_may_run_twice(async || shops.make().await, async |checkout| shops.probe(checkout).await).await;
-}
-
-#[tokio::test]
-async fn a_refusal_at_any_step_of_a_checkout_leaves_nothing_held() {
-    let shops = Shops::default();
-    a_refusal_at_any_step_leaves_nothing_held(
-        async || shops.make().await,
-        async |checkout| shops.probe(checkout).await,
-    )
-    .await;
-}
-
-#[tokio::test]
-async fn each_compensation_of_a_checkout_may_run_twice() {
-    let shops = Shops::default();
-    each_compensation_may_run_twice(
-        async || shops.make().await,
-        async |checkout| shops.probe(checkout).await,
-    )
-    .await;
-}
-
-#[tokio::test]
-async fn a_checkout_cut_at_any_point_is_finished_by_another_runner() {
-    let shop = Shop::start().await;
-    let (first, second) = (shop.runner(), shop.runner());
-    for polls in 0.. {
-        let (mut checkout, started) = shop.accept(&first, "ok").await;
-        drop(started);
-        // Nothing of what was done is noted: the crash comes before each save.
-        let whole = cut(polls, async {
-            for step in Checkout::STEPS {
-                checkout.run(*step).await.expect("a step");
-            }
-        });
-        let whole = whole.await.is_some();
-        let id = checkout.state.order;
-        let outcome = eventually(async || {
-            let outcome = second.resume(id.uuid()).await.expect("a database");
-            (outcome != Outcome::Pending).then_some(outcome)
-        });
-        assert_eq!(outcome.await, Outcome::Completed, "cut after {polls} polls");
-        let order = shop.order(id).await;
-        assert_eq!((order.state, order.version), (OrderState::Confirmed, 2), "cut after {polls} polls");
-        assert!(shop.answered(&checkout.state).await, "cut after {polls} polls");
-        let orders = polls + 1;
-        assert_eq!(shop.world.held(), (orders, i64::try_from(orders).expect("few") * 2, orders));
-        if whole {
-            assert!(polls > 5, "a checkout waits more often");
-            return;
-        }
-    }
-}
-
-#[tokio::test]
-async fn a_checkout_cut_before_its_refusal_is_undone_by_another_runner() {
-    let shop = Shop::start().await;
-    let (first, second) = (shop.runner(), shop.runner());
-    for polls in 0.. {
-        let (mut checkout, started) = shop.accept(&first, "declined").await;
-        drop(started);
-        let whole = cut(polls, async {
-            checkout.run(Step::RedeemCoupon).await.expect("a coupon");
-            checkout.run(Step::ReserveStock).await.expect("stock");
-            checkout.run(Step::AuthorizePayment).await.expect_err("declined");
-        });
-        let whole = whole.await.is_some();
-        let id = checkout.state.order;
-        let outcome = eventually(async || {
-            let outcome = second.resume(id.uuid()).await.expect("a database");
-            (outcome != Outcome::Pending).then_some(outcome)
-        });
-        let Outcome::Compensated(refusal) = outcome.await else {
-            panic!("cut after {polls} polls: not undone")
+impl Shop {
+    async fn left(&self, id: Uuid) -> Left {
+        let order = self.order(id.into()).await;
+        let name = order.id.name();
+        let held = {
+            let facts = self.world.facts();
+            let reserved = facts.reservations.get(&name).into_iter().flatten().flatten();
+            (
+                facts.redemptions.get(&name).is_some_and(Option::is_some),
+                reserved.map(|(_, quantity)| quantity).sum(),
+                facts.payments.get(&name).is_some_and(Option::is_some),
+            )
         };
-        assert_eq!(refusal.reason, "PAYMENT_DECLINED");
-        let order = shop.order(id).await;
-        assert_eq!((order.state, order.cancel_reason.as_str()), (OrderState::Cancelled, "PAYMENT_DECLINED"));
-        assert!(shop.answered(&checkout.state).await, "cut after {polls} polls");
-        assert_eq!((shop.world.held(), shop.world.facts().stock["CUP"]), ((0, 0, 0), 1_000));
-        if whole {
-            return;
-        }
+        (held, order.state, self.is_answered(order.id).await)
     }
+
+    fn factory(&self) -> impl Fn(Ticket, State) -> Checkout + Send + Sync + use<> {
+        let (db, peers) = (Db::clone(&self.db), self.peers.clone());
+        move |ticket, state| Checkout::new(&db, &peers, ticket, state)
+    }
+}
+
+/// A checkout on trial. All of them are in one shop: one of its own for each would cost more than it tells.
+macro_rules! trial {
+    ($shop:ident) => {{
+        let accept = async |runner: &Runner<Faulty<Checkout>>| $shop.accept(runner, "ok").await.1;
+        Trial::new(&$shop.db, $shop.factory(), accept, async |id| $shop.left(id).await)
+    }};
+}
+
+#[tokio::test]
+async fn lost_answers_change_nothing_about_a_checkout() {
+    let shop = Shop::start().await;
+    trial!(shop).lost_answers_change_nothing().await;
+}
+
+#[tokio::test]
+async fn a_refused_checkout_leaves_nothing_held_whatever_goes_wrong_besides() {
+    let shop = Shop::start().await;
+    trial!(shop).refusals_leave_nothing().await;
+    assert_eq!((shop.world.held(), shop.world.facts().stock["CUP"]), ((0, 0, 0), 1_000));
+}
+
+#[tokio::test]
+async fn a_checkout_that_cannot_give_one_thing_back_gives_the_others_back() {
+    let shop = Shop::start().await;
+    trial!(shop).a_compensation_that_fails_stops_no_other().await;
+}
+
+#[tokio::test]
+async fn a_checkout_whose_process_dies_anywhere_is_finished_by_another() {
+    let shop = Shop::start().await;
+    trial!(shop).crashes_change_nothing().await;
 }
 
 #[tokio::test]

@@ -39,6 +39,27 @@ pub(crate) enum Refused {
 }
 
 impl Order {
+    /// Whether this may happen to it. Decisions see to it; the audit looks whether they did.
+    pub(crate) fn may(&self, event: &Event) -> bool {
+        let is_open =
+            |id: &Id<Return>| self.find_return(*id).is_ok_and(|found| found.state == ReturnState::Requested);
+        match event {
+            Event::Placed(_) | Event::Imported(_) => false,
+            Event::CancellationRequested { .. } | Event::Confirmed { .. } => self.state == State::Placed,
+            Event::Cancelled { .. } => matches!(self.state, State::Placed | State::Confirmed),
+            // Payment speaks for itself, whatever has become of the order meanwhile.
+            Event::PaymentCaptured { .. } | Event::PaymentVoided { .. } | Event::PaymentRefunded { .. } => {
+                true
+            }
+            Event::Shipped { .. } => self.state == State::Confirmed,
+            Event::LeftAfterCancellation { .. } => self.state == State::Cancelled && self.confirmed,
+            Event::Delivered => self.state == State::Shipped,
+            Event::ReturnRequested { .. } => matches!(self.state, State::Shipped | State::Delivered),
+            Event::ReturnReceived { id, .. } | Event::ReturnRefused { id } => is_open(id),
+            Event::Claimed { .. } => self.state != State::Placed && self.is_a_guests(),
+        }
+    }
+
     /// Secures it. Again changes nothing.
     pub(crate) fn confirm(&self, payment: Option<String>) -> Result<Option<Event>, Refused> {
         self.still_wanted()?;

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Amounts, Line, Return, ReturnedLine};
 
-/// Something that happened to an order. Stored for ever: a variant may gain fields with defaults, and never changes.
+/// Something that happened to an order. Stored for ever: where a variant changes its form, `upcast.rs` brings what was
+/// written before to the form of today.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(tag = "type")]
 pub(crate) enum Event {
@@ -76,6 +77,8 @@ pub(crate) struct Placed {
     pub(crate) coupon_code: String,
     pub(crate) shipping_rate: String,
     pub(crate) country: String,
+    /// Until when it is to be secured. Since form 2.
+    pub(crate) expire_time: Timestamp,
 }
 
 /// What happened elsewhere.

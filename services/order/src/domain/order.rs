@@ -100,6 +100,8 @@ pub(crate) struct Order {
     pub(crate) history: Vec<Transition>,
     pub(crate) source: String,
     pub(crate) external_id: String,
+    /// Until when it is to be secured; of what was imported there is no such time.
+    pub(crate) expire_time: Option<Timestamp>,
     pub(crate) create_time: Timestamp,
     pub(crate) update_time: Timestamp,
 }
@@ -124,11 +126,22 @@ impl Order {
 
     /// The order that these events amount to.
     pub(crate) fn replay(id: Id<Order>, events: impl IntoIterator<Item = Recorded>) -> Result<Order, Broken> {
+        Order::replay_watched(id, events, |_, _, _| {})
+    }
+
+    /// The same, while somebody looks at each step after the first: what the order was, what happened, what it became.
+    pub(crate) fn replay_watched(
+        id: Id<Order>,
+        events: impl IntoIterator<Item = Recorded>,
+        mut look: impl FnMut(&Order, &Event, &Order),
+    ) -> Result<Order, Broken> {
         let mut events = events.into_iter();
         let first = events.next().ok_or(Broken { id, version: 0 })?;
         let mut order = Order::begin(id, &first)?;
-        for event in events {
-            order.apply(&event)?;
+        for next in events {
+            let before = order.clone();
+            order.apply(&next)?;
+            look(&before, &next.event, &order);
         }
         Ok(order)
     }
@@ -143,6 +156,7 @@ impl Order {
                 coupon_code: placed.coupon_code.clone(),
                 shipping_rate: placed.shipping_rate.clone(),
                 country: placed.country.clone(),
+                expire_time: Some(placed.expire_time),
                 ..Order::blank(id, placed.amounts, first)
             },
             (Event::Imported(imported), 1) => Order {
@@ -280,6 +294,7 @@ impl Order {
             history: Vec::new(),
             source: String::new(),
             external_id: String::new(),
+            expire_time: None,
             create_time: first.time,
             update_time: first.time,
         }

@@ -32,6 +32,7 @@ fn placed() -> Order {
         coupon_code: String::new(),
         shipping_rate: "zones/uk/rates/post".into(),
         country: "GB".into(),
+        expire_time: Timestamp::from_micros(900_000_000),
     };
     Order::begin(Id::new(), &recorded(1, Event::Placed(placed))).expect("an order")
 }

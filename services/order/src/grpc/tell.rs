@@ -3,6 +3,7 @@
 use chassis::id::Id;
 use contract::common::v1::PostalAddress;
 use contract::order::v1 as pb;
+use tonic::Status;
 
 use crate::domain::{
     Address, Line, Order, PaymentState, Recorded, Return, ReturnState, ReturnedLine, State, Transition,
@@ -10,6 +11,7 @@ use crate::domain::{
 use crate::error::Error;
 use crate::peers::ShippingOption;
 use crate::quote::{Offer, Problem};
+use crate::service::Imported;
 use crate::store::Details;
 
 /// The order as it is, with what is personal.
@@ -42,6 +44,7 @@ impl From<&Order> for pb::Order {
             version: order.version,
             create_time: Some(order.create_time.into()),
             update_time: Some(order.update_time.into()),
+            expire_time: order.expire_time.map(Into::into),
             ..pb::Order::default()
         };
         wire.set_state(order.state.into());
@@ -171,13 +174,14 @@ pub(super) fn with_reason(mut wire: pb::Return, found: &Return, details: &Detail
 }
 
 /// An event as it is stored.
-pub(super) fn stored(recorded: &Recorded) -> Result<pb::StoredEvent, Error> {
+pub(super) fn stored((recorded, schema): &(Recorded, i32)) -> Result<pb::StoredEvent, Error> {
     Ok(pb::StoredEvent {
         version: recorded.version,
         r#type: recorded.event.kind().to_owned(),
         payload: serde_json::to_string(&recorded.event)?,
         time: Some(recorded.time.into()),
         actor: recorded.actor.clone(),
+        schema: *schema,
     })
 }
 
@@ -231,4 +235,25 @@ impl From<&Problem> for pb::QuoteProblem {
         wire.set_kind(kind);
         wire
     }
+}
+
+/// What became of an order that was to be taken over.
+pub(super) fn import_result<T>(
+    external_id: String,
+    import: Result<T, Status>,
+    done: &mut impl Iterator<Item = Imported>,
+) -> pb::ImportResult {
+    use pb::import_result::Outcome;
+    let (outcome, order, reason) = match import {
+        Err(refused) => (Outcome::Refused, String::new(), refused.message().to_owned()),
+        Ok(_) => match done.next() {
+            Some(Imported::Now(id)) => (Outcome::Imported, id.name(), String::new()),
+            Some(Imported::Before(id)) => (Outcome::Unchanged, id.name(), String::new()),
+            Some(Imported::Refused(fault)) => (Outcome::Refused, String::new(), fault.to_string()),
+            None => (Outcome::Unspecified, String::new(), String::new()),
+        },
+    };
+    let mut result = pb::ImportResult { external_id, order, reason, ..pb::ImportResult::default() };
+    result.set_outcome(outcome);
+    result
 }

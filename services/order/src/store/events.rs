@@ -6,7 +6,7 @@ use sea_orm::entity::prelude::*;
 use sea_orm::{ConnectionTrait, DatabaseTransaction, QueryOrder, QuerySelect, Set};
 
 use super::violated;
-use crate::domain::{Order, Recorded};
+use crate::domain::{Order, Recorded, schema, upcast};
 use crate::error::Error;
 
 /// Rows written by one statement: far below the number of parameters either database allows.
@@ -21,6 +21,7 @@ pub(crate) struct Model {
     pub version: i64,
     #[sea_orm(column_name = "type")]
     pub kind: String,
+    pub schema: i32,
     pub payload: String,
     pub actor: String,
     pub time: Timestamp,
@@ -33,7 +34,12 @@ impl ActiveModelBehavior for ActiveModel {}
 
 impl Model {
     fn recorded(self) -> Result<Recorded, Error> {
-        let event = serde_json::from_str(&self.payload)?;
+        let event = if self.schema == schema(&self.kind) {
+            serde_json::from_str(&self.payload)?
+        } else {
+            let older = serde_json::from_str(&self.payload)?;
+            serde_json::from_value(upcast(&self.kind, self.schema, self.time, older)?)?
+        };
         Ok(Recorded { version: self.version, event, actor: self.actor, time: self.time })
     }
 }
@@ -44,6 +50,7 @@ pub(super) async fn insert(tx: &DatabaseTransaction, events: &[(Id<Order>, &Reco
             order_id: Set(id.uuid()),
             version: Set(recorded.version),
             kind: Set(recorded.event.kind().to_owned()),
+            schema: Set(schema(recorded.event.kind())),
             payload: Set(serde_json::to_string(&recorded.event)?),
             actor: Set(recorded.actor.clone()),
             time: Set(recorded.time),
@@ -56,16 +63,56 @@ pub(super) async fn insert(tx: &DatabaseTransaction, events: &[(Id<Order>, &Reco
     Ok(())
 }
 
-/// The events of an order after a version, in order.
+/// The events of an order after a version, in order, each with the form it was written in.
 pub(crate) async fn list(
     db: &impl ConnectionTrait,
     id: Id<Order>,
     after: i64,
     limit: u64,
-) -> Result<Vec<Recorded>, Error> {
+) -> Result<Vec<(Recorded, i32)>, Error> {
     let query = Entity::find().filter(Column::OrderId.eq(id.uuid())).filter(Column::Version.gt(after));
     let found = query.order_by_asc(Column::Version).limit(limit).all(db).await?;
-    found.into_iter().map(Model::recorded).collect()
+    let with_schema = |row: Model| {
+        let schema = row.schema;
+        Ok((row.recorded()?, schema))
+    };
+    found.into_iter().map(with_schema).collect()
+}
+
+/// The version an order had at a time; nothing before its first event.
+pub(super) async fn version_at(
+    db: &impl ConnectionTrait,
+    id: Id<Order>,
+    time: Timestamp,
+) -> Result<Option<i64>, Error> {
+    let query = Entity::find().select_only().column_as(Column::Version.max(), "version");
+    let query = query.filter(Column::OrderId.eq(id.uuid())).filter(Column::Time.lte(time));
+    Ok(query.into_tuple::<Option<i64>>().one(db).await?.flatten())
+}
+
+/// The events of an order after one version up to another, in order.
+pub(super) async fn between(
+    db: &impl ConnectionTrait,
+    id: Uuid,
+    after: i64,
+    until: i64,
+) -> Result<Vec<Recorded>, Error> {
+    let query = Entity::find().filter(Column::OrderId.eq(id)).filter(Column::Version.gt(after));
+    let query = query.filter(Column::Version.lte(until)).order_by_asc(Column::Version);
+    query.all(db).await?.into_iter().map(Model::recorded).collect()
+}
+
+/// The orders after one, by id, that have any event.
+pub(super) async fn orders_after(
+    db: &impl ConnectionTrait,
+    after: Option<Uuid>,
+    limit: u64,
+) -> Result<Vec<Uuid>, Error> {
+    let mut query = Entity::find().select_only().column(Column::OrderId).filter(Column::Version.eq(1));
+    if let Some(after) = after {
+        query = query.filter(Column::OrderId.gt(after));
+    }
+    Ok(query.order_by_asc(Column::OrderId).limit(limit).into_tuple().all(db).await?)
 }
 
 /// The events of many orders, by order and version.

@@ -1,11 +1,13 @@
 //! The orders as the books see them.
 
+use std::collections::HashMap;
+
 use chassis::money::Money;
 use chassis::operations::Fact;
 use sea_orm::entity::prelude::*;
 use sea_orm::{ConnectionTrait, QueryOrder, QuerySelect};
 
-use super::{events, rows};
+use super::{events, rows, snapshots};
 use crate::domain::Order;
 use crate::error::Error;
 
@@ -16,6 +18,10 @@ pub(crate) struct CheckPage {
     pub(crate) last: Option<Uuid>,
     /// Orders whose events do not amount to their row, or have a gap.
     pub(crate) differ: Vec<String>,
+    /// Orders that took a step which they may not take.
+    pub(crate) missteps: Vec<String>,
+    /// Snapshots that are not what the events up to them amount to.
+    pub(crate) snapshots: Vec<String>,
     /// Orders whose total is not the sum of their lines and shipping.
     pub(crate) do_not_add_up: Vec<String>,
 }
@@ -33,6 +39,8 @@ pub(crate) async fn check_after(
     let found = query.all(db).await?;
     let ids: Vec<Uuid> = found.iter().map(|row| row.id).collect();
     let mut histories = events::of_all(db, &ids).await?.into_iter().peekable();
+    let kept = snapshots::of_all(db, &ids).await?.into_iter();
+    let kept: HashMap<_, _> = kept.map(|row| ((row.order_id, row.version), row.state)).collect();
     let mut page = CheckPage { last: ids.last().copied(), ..CheckPage::default() };
     for row in found {
         let mut history = Vec::new();
@@ -41,10 +49,24 @@ pub(crate) async fn check_after(
         }
         let name = format!("orders/{}", row.id);
         page.checked += 1;
-        match Order::replay(row.id.into(), history) {
+        let mut missteps = false;
+        let mut wrong = Vec::new();
+        let replayed = Order::replay_watched(row.id.into(), history, |before, event, after| {
+            missteps |= !before.may(event);
+            if let Some(state) = kept.get(&(row.id, after.version))
+                && serde_json::to_string(after).ok().as_ref() != Some(state)
+            {
+                wrong.push(format!("{name} at {}", after.version));
+            }
+        });
+        page.snapshots.append(&mut wrong);
+        if missteps {
+            page.missteps.push(name.clone());
+        }
+        match replayed {
             Ok(order) => {
                 // An event appended between the two reads makes the replay newer, not wrong.
-                if order.version <= row.version && rows::Model::of(&order)? != row {
+                if order.version <= row.version && !row.agrees_with(&order)? {
                     page.differ.push(name.clone());
                 }
                 if !adds_up(&order) {

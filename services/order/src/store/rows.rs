@@ -2,9 +2,9 @@
 
 use chassis::time::Timestamp;
 use sea_orm::entity::prelude::*;
-use sea_orm::{DatabaseTransaction, Set};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, Set};
 
-use super::{details, violated};
+use super::{details, snapshots, violated};
 use crate::domain::Order;
 use crate::error::Error;
 
@@ -36,6 +36,7 @@ pub(crate) struct Model {
     pub external_id: Option<String>,
     pub version: i64,
     pub snapshot: String,
+    pub snapshot_schema: i32,
     pub create_time: Timestamp,
     pub update_time: Timestamp,
 }
@@ -55,8 +56,22 @@ impl Related<details::Entity> for Entity {
 impl ActiveModelBehavior for ActiveModel {}
 
 impl Model {
-    pub(super) fn order(&self) -> Result<Order, Error> {
-        Ok(serde_json::from_str(&self.snapshot)?)
+    /// The order of the row: its snapshot, or its events where another release wrote that.
+    pub(super) async fn order(&self, db: &impl ConnectionTrait) -> Result<Order, Error> {
+        if self.snapshot_schema == snapshots::SCHEMA {
+            return Ok(serde_json::from_str(&self.snapshot)?);
+        }
+        snapshots::replay(db, self.id, self.version).await
+    }
+
+    /// Whether the row is what its replayed order gives. One that another release wrote has a snapshot of its own.
+    pub(super) fn agrees_with(&self, replayed: &Order) -> Result<bool, Error> {
+        let mut expected = Model::of(replayed)?;
+        if self.snapshot_schema != snapshots::SCHEMA {
+            expected.snapshot.clone_from(&self.snapshot);
+            expected.snapshot_schema = self.snapshot_schema;
+        }
+        Ok(expected == *self)
     }
 
     /// The row of an order: what replaying its events must give again.
@@ -85,6 +100,7 @@ impl Model {
             external_id: given(&order.external_id),
             version: order.version,
             snapshot: serde_json::to_string(order)?,
+            snapshot_schema: snapshots::SCHEMA,
             create_time: order.create_time,
             update_time: order.update_time,
         })
@@ -113,6 +129,7 @@ pub(super) async fn update(tx: &DatabaseTransaction, order: &Order, read: i64) -
         sold: Set(row.sold),
         version: Set(row.version),
         snapshot: Set(row.snapshot),
+        snapshot_schema: Set(row.snapshot_schema),
         update_time: Set(row.update_time),
         ..Default::default()
     };

@@ -120,7 +120,10 @@ async fn another_customers_order_is_not_there() {
     assert_eq!((there.code(), reason(&there).as_str()), (Code::NotFound, "ORDER_NOT_FOUND"));
     assert_eq!(there.message().replace(&order.name, &absent), nowhere.message());
     assert_eq!(there.details().len(), nowhere.details().len());
-    let there = mallory.get_order(pb::GetOrderRequest { name: order.name.clone() }).await.unwrap_err();
+    let there = mallory
+        .get_order(pb::GetOrderRequest { name: order.name.clone(), ..Default::default() })
+        .await
+        .unwrap_err();
     assert_eq!(there.code(), Code::NotFound);
     assert_eq!(shop.get(&order.name).await.state(), State::Confirmed);
 }

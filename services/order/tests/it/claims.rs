@@ -72,7 +72,7 @@ async fn a_guests_order_is_claimed_with_the_code_that_was_mailed() {
     assert_eq!((claimed.customer.as_str(), claimed.shipping_address), (BOB, Some(address())));
     assert_eq!(shop.orders_of(BOB).await.len(), 1);
     assert_eq!(shop.orders_of(GUEST).await, []);
-    let hers = pb::GetOrderRequest { name: order.name.clone() };
+    let hers = pb::GetOrderRequest { name: order.name.clone(), ..Default::default() };
     assert_eq!(shop.customer(GUEST).get_order(hers).await.unwrap_err().code(), Code::NotFound);
     let said = shop.said::<pb::OrderClaimed>(&order.name).await;
     let expected =

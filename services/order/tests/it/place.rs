@@ -247,3 +247,37 @@ async fn a_peer_that_is_away_is_no_refusal() {
         .await;
     assert_eq!(refusal.unwrap_err().code(), Code::Unauthenticated);
 }
+
+#[tokio::test]
+async fn a_payment_that_takes_its_time_is_waited_for() {
+    let shop = Shop::start().await;
+    for _ in 0..12 {
+        shop.world.fault("AuthorizePayment", Fault::Refuse(Code::Unavailable, "PAYMENT_UNKNOWN"));
+    }
+    let order = shop.place(two_cups()).await.unwrap();
+    let order = shop.until(&order, State::Confirmed).await;
+    assert_eq!(shop.world.held(), (0, 2, 1));
+    let lasts = order.expire_time.unwrap().seconds - order.create_time.unwrap().seconds;
+    assert!((59..=61).contains(&lasts), "{lasts} s, as configured");
+    shop.audit().await;
+}
+
+#[tokio::test]
+async fn an_order_that_is_not_paid_in_time_is_cancelled_and_everything_given_back() {
+    let shop = Shop::with(order::Config { checkout_seconds: 1, ..config() }).await;
+    for _ in 0..500 {
+        shop.world.fault("AuthorizePayment", Fault::Refuse(Code::Unavailable, "PAYMENT_UNKNOWN"));
+    }
+    // The channel still does not say what became of it: giving it up is decided all the same.
+    shop.world.fault("VoidPayment", Fault::LoseAnswer(Code::Unavailable));
+    shop.world.fault("VoidPayment", Fault::Refuse(Code::Unavailable, "PAYMENT_UNDERWAY"));
+    let request = pb::PlaceOrderRequest { coupon_code: "TENTH".into(), ..buy(&[(CUP, 2)], gbp(2600)) };
+    let order = shop.place(request).await.unwrap();
+    let order = shop.until(&order, State::Cancelled).await;
+    assert_eq!(
+        (order.cancel_reason.as_str(), order.payment_state()),
+        ("ORDER_EXPIRED", PaymentState::Voided)
+    );
+    assert_eq!((shop.world.held(), shop.world.facts().stock["CUP"]), ((0, 0, 0), 100));
+    shop.audit().await;
+}

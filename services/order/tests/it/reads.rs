@@ -61,7 +61,7 @@ async fn orders_of_others_take_a_permission() {
 async fn services_that_send_and_tell_may_read_an_order() {
     let shop = Shop::start().await;
     let order = shop.confirmed().await;
-    let request = pb::GetOrderRequest { name: order.name.clone() };
+    let request = pb::GetOrderRequest { name: order.name.clone(), ..Default::default() };
     for noun in ["payment", "shipping", "notification"] {
         assert_eq!(shop.service(noun).get_order(request.clone()).await.unwrap().into_inner(), order);
     }
@@ -102,9 +102,58 @@ async fn a_name_that_names_nothing_is_refused() {
     for name in ["orders/1", "carts/0197b8a0-0000-7000-8000-000000000000", "orders/", "x"] {
         let refusal = shop
             .customer("users/ada")
-            .get_order(pb::GetOrderRequest { name: name.into() })
+            .get_order(pb::GetOrderRequest { name: name.into(), ..Default::default() })
             .await
             .unwrap_err();
         assert_eq!(refusal.code(), Code::InvalidArgument, "{name}");
     }
+}
+
+#[tokio::test]
+async fn an_order_is_told_as_it_was_at_any_time() {
+    let shop = Shop::start().await;
+    let order = shop.delivered().await;
+    let mut states = Vec::new();
+    for step in &order.history {
+        let request = pb::GetOrderRequest { name: order.name.clone(), read_time: step.time };
+        let then = shop.customer("users/ada").get_order(request.clone()).await.unwrap().into_inner();
+        assert!(then.version <= order.version);
+        assert_eq!((then.state(), &then.lines), (step.state(), &order.lines));
+        states.push(then.state());
+        let refusal = shop.customer("users/bob").get_order(request).await.unwrap_err();
+        assert_eq!(refusal.code(), Code::NotFound, "it is somebody else's at any time");
+    }
+    use pb::order::State::{Confirmed, Delivered, Placed, Shipped};
+    assert_eq!(states, [Placed, Confirmed, Shipped, Delivered]);
+    let at = |seconds| pb::GetOrderRequest {
+        name: order.name.clone(),
+        read_time: Some(prost_types::Timestamp { seconds, nanos: 0 }),
+    };
+    let created = order.create_time.unwrap().seconds;
+    let before = shop.customer("users/ada").get_order(at(created - 1)).await.unwrap_err();
+    assert_eq!((before.code(), reason(&before).as_str()), (Code::NotFound, "ORDER_NOT_FOUND"));
+    let later = shop.customer("users/ada").get_order(at(created + 3600)).await.unwrap().into_inner();
+    assert_eq!(later, order);
+}
+
+#[tokio::test]
+async fn operators_rebuild_orders_page_by_page() {
+    let shop = Shop::start().await;
+    let orders = [shop.confirmed().await, shop.confirmed().await, shop.confirmed().await];
+    shop.some_time_ago("UPDATE orders SET state = 'PLACED', units = 0").await;
+    let mut operator = shop.staff(&["saga.intervene"]);
+    let (mut request, mut repaired) =
+        (pb::RebuildOrdersRequest { page_size: 2, ..Default::default() }, Vec::new());
+    loop {
+        let page = operator.rebuild_orders(request.clone()).await.unwrap().into_inner();
+        repaired.extend(page.repaired);
+        request.page_token = page.next_page_token;
+        if request.page_token.is_empty() {
+            break;
+        }
+    }
+    assert_eq!(repaired, orders.map(|order| order.name));
+    shop.audit().await;
+    let refusal = shop.customer("users/ada").rebuild_orders(request).await.unwrap_err();
+    assert_eq!(refusal.code(), Code::PermissionDenied);
 }

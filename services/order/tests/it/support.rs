@@ -44,6 +44,10 @@ pub(crate) struct Shop {
 
 impl Shop {
     pub(crate) async fn start() -> Shop {
+        Shop::with(config()).await
+    }
+
+    pub(crate) async fn with(config: order::Config) -> Shop {
         let process = TestProcess::new().await;
         let (host, elsewhere) = (process.host("order"), process.host("analytics"));
         let world = World::default();
@@ -52,12 +56,6 @@ impl Shop {
         let announcer = elsewhere.db::<Nothing>().await.expect("a database elsewhere");
         let db = host.db::<order::Migrator>().await.expect("a database for orders");
         elsewhere.serve(Server::new(&elsewhere, &announcer).run());
-        let config = order::Config {
-            tax_basis_points: 2000,
-            tax_basis_points_by_country: vec!["DE=1900".parse().expect("a rate")],
-            checkout_seconds: 60,
-            ..order::Config::default()
-        };
         host.serve(order::serve(host.host(), config));
         let shop = Shop { host, world, db, elsewhere: announcer };
         // An event sent before the service listens would pass it by: news of nobody is sent until one arrives.
@@ -112,7 +110,7 @@ impl Shop {
     }
 
     pub(crate) async fn get(&self, name: &str) -> pb::Order {
-        let request = pb::GetOrderRequest { name: name.to_owned() };
+        let request = pb::GetOrderRequest { name: name.to_owned(), ..Default::default() };
         self.staff(&["order.read.any"]).get_order(request).await.expect("an order").into_inner()
     }
 
@@ -197,6 +195,16 @@ impl Shop {
         for finding in findings.findings {
             assert!(finding.offenders.is_empty(), "{}: {:?}", finding.invariant, finding.offenders);
         }
+    }
+}
+
+/// What the shop of the tests has set: twenty per cent of tax, in Germany nineteen.
+pub(crate) fn config() -> order::Config {
+    order::Config {
+        tax_basis_points: 2000,
+        tax_basis_points_by_country: vec!["DE=1900".parse().expect("a rate")],
+        checkout_seconds: 60,
+        ..order::Config::default()
     }
 }
 
