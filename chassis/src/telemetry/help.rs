@@ -1,7 +1,7 @@
 //! What each metric means, as /metrics says it.
 use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
 
-const COUNTERS: [(&str, &str); 13] = [
+const COUNTERS: [(&str, &str); 14] = [
     ("rpc_server_requests_total", "Calls answered here, by service, method and gRPC code."),
     ("rpc_server_shed_total", "Calls refused because as many as allowed were under way."),
     ("rpc_server_panics_total", "Calls that ended in a bug of ours."),
@@ -17,6 +17,7 @@ const COUNTERS: [(&str, &str); 13] = [
         "Events that had passed the consumer by and were applied from their outbox, by type.",
     ),
     ("consumer_parked_total", "Events put aside for an operator, by type."),
+    ("payment_attention_total", "Payments that need somebody's eyes, by reason."),
     ("saga_ended_total", "Sagas that ended, by kind and outcome."),
 ];
 const GAUGES: [(&str, &str); 6] = [
