@@ -77,7 +77,7 @@ impl Orphans {
 
     /// The state of an order; nothing where there is no such order.
     async fn state_of(&self, order: &str) -> Result<Option<OrderState>, Status> {
-        let request = order::GetOrderRequest { name: order.to_owned() };
+        let request = order::GetOrderRequest { name: order.to_owned(), ..Default::default() };
         match self.orders.clone().get_order(request).await {
             Ok(order) => Ok(Some(order.into_inner().state())),
             Err(status) if status.code() == Code::NotFound => Ok(None),
