@@ -103,7 +103,7 @@ async fn tell(settings: &Settings, edge: &str) -> anyhow::Result<ExitCode> {
     teller.say(format!("Meanwhile these mails reached {email}: {}.", subjects.join("; ")));
 
     say!("\nThe audit, over every service:");
-    let report = audit::check(&operator, PATIENCE).await?;
+    let report = audit::check(&operator, audit::Scope::Everything, PATIENCE).await?;
     report.print();
     Ok(if report.clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -11,7 +11,7 @@ use futures::FutureExt;
 use tokio_util::sync::CancellationToken;
 
 use crate::addresses::{self, Addresses};
-use crate::sample;
+use crate::{audit, sample};
 
 mod services;
 
@@ -87,6 +87,7 @@ impl Serve {
         let opening = async {
             ready(&process).await?;
             self.welcome(&addresses, started.elapsed()).await?;
+            audit::watch(self.settings.clone(), asked.clone()).await;
             std::future::pending().await
         };
         let served = tokio::select! {

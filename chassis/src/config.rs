@@ -91,6 +91,9 @@ pub struct Settings {
     /// How long a stopping process lets running calls end.
     #[arg(long, env = "DRAIN_SECONDS", default_value_t = 30)]
     pub drain_seconds: u64,
+    /// How often, in minutes, a service looks whether its books balance; 0 never does. `cartwright_audit_violations` at /metrics tells.
+    #[arg(long, env = "AUDIT_MINUTES", default_value_t = 15)]
+    pub audit_minutes: u16,
     /// For how many days a service remembers answers to request ids, and events it announced and applied. All services of
     /// a shop need the same.
     #[arg(long, env = "HISTORY_DAYS", default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..))]

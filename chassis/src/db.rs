@@ -171,6 +171,33 @@ impl Db {
         &self.inner.parked
     }
 
+    /// The same database over one connection that only reads, and for longer than any request may: for the audit, which
+    /// then never takes more than one of the database's hands. Close it after use.
+    pub async fn auditor(&self) -> Result<Db, DbErr> {
+        let url = &self.inner.url.primary;
+        let mut options = options(url, true);
+        options.max_connections(1).min_connections(1);
+        if url.starts_with("sqlite:") {
+            options.map_sqlx_sqlite_opts(|sqlite| {
+                sqlite.pragma("busy_timeout", "5000").pragma("query_only", "ON")
+            });
+        } else {
+            options.map_sqlx_postgres_opts(|postgres| {
+                postgres.options([("statement_timeout", "60s"), ("default_transaction_read_only", "on")])
+            });
+        }
+        let inner = Inner {
+            url: Url { primary: url.clone(), replica: None },
+            writer: Database::connect(options).await?,
+            replica: None,
+            turn: None,
+            committed: Notify::new(),
+            announced: Notify::new(),
+            parked: Notify::new(),
+        };
+        Ok(Db { inner: Arc::new(inner) })
+    }
+
     /// Asks the database for a sign of life.
     pub async fn ping(&self) -> Result<(), DbErr> {
         self.inner.writer.ping().await

@@ -29,6 +29,12 @@ pub(crate) fn first_id(time: Timestamp) -> Uuid {
     Uuid::from_u64_pair((millis << 16) | 0x7000, 0)
 }
 
+/// When the event with that id was announced.
+pub(crate) fn time_of(id: Uuid) -> Timestamp {
+    let millis = i64::try_from(id.as_u64_pair().0 >> 16).unwrap_or(i64::MAX);
+    Timestamp::from_micros(millis.saturating_mul(1000))
+}
+
 /// Forgets what is old, now and every hour.
 pub(crate) async fn forget_always(db: Db, days: u16, shutdown: CancellationToken) {
     while !shutdown.is_cancelled() {

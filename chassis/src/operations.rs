@@ -4,6 +4,8 @@ mod books;
 mod events;
 mod messages;
 mod outbox;
+mod own;
+mod watch;
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -11,6 +13,7 @@ use std::task::{Context, Poll};
 
 use contract::operations::v1 as pb;
 use contract::operations::v1::operations_service_server::{OperationsService, OperationsServiceServer};
+use sea_orm::DbErr;
 use tonic::body::Body;
 use tonic::server::NamedService;
 use tonic::{Code, Request, Response, Status};
@@ -20,10 +23,12 @@ use uuid::Uuid;
 pub use books::{Books, Fact, Finding};
 pub(crate) use events::watch;
 pub(crate) use outbox::RemoteOutboxes;
+pub(crate) use watch::Watch;
 
 use crate::consumer::Consumer;
 use crate::db::Db;
-use crate::{caller, status};
+use crate::time::Timestamp;
+use crate::{caller, history, status};
 
 const DOMAIN: &str = "cartwright";
 
@@ -85,7 +90,7 @@ enum Error {
     #[error("there is no parked message {0}")]
     MessageNotFound(String),
     #[error("the database failed")]
-    Database(#[from] sea_orm::DbErr),
+    Database(#[from] DbErr),
 }
 
 impl From<Error> for Status {
@@ -167,10 +172,8 @@ impl OperationsService for Desk {
         &self,
         _: Request<pb::CheckInvariantsRequest>,
     ) -> Result<Response<pb::CheckInvariantsResponse>, Status> {
-        let findings = match &self.books {
-            Some(books) => books.check(&self.db).await.map_err(Error::from)?,
-            None => Vec::new(),
-        };
+        let since = history::start(self.history_days);
+        let findings = look(&self.db, self.books.as_deref(), since).await.map_err(Error::from)?;
         let findings = findings.into_iter().map(pb::Finding::from).collect();
         Ok(Response::new(pb::CheckInvariantsResponse { findings }))
     }
@@ -182,6 +185,21 @@ impl OperationsService for Desk {
         let request = request.into_inner();
         Ok(Response::new(books::list(&self.db, self.books.as_deref(), &request).await?))
     }
+}
+
+/// Everything that can be checked of a service's own database: what all services keep, looked at since a time, and its books.
+async fn look(db: &Db, books: Option<&dyn Books>, since: Timestamp) -> Result<Vec<Finding>, DbErr> {
+    let quiet = db.auditor().await?;
+    let looked = async {
+        let mut findings = own::check(&quiet, since).await?;
+        if let Some(books) = books {
+            findings.extend(books.check(&quiet).await?);
+        }
+        Ok(findings)
+    }
+    .await;
+    quiet.close().await?;
+    looked
 }
 
 fn parse_uuid(text: &str) -> Option<Uuid> {

@@ -155,7 +155,7 @@ impl Server {
             .consumer
             .take()
             .map(|consumer| consumer.reading(Arc::new(operations::RemoteOutboxes::new(&self.host)), days));
-        let service = Operations::new(db, self.host.noun, self.consumer.clone(), self.books.take(), days);
+        let service = Operations::new(db, self.host.noun, self.consumer.clone(), self.books.clone(), days);
         self.names.push(<Operations as NamedService>::NAME);
         self.routes.add_service(service);
     }
@@ -167,6 +167,11 @@ impl Server {
             started.push(task::spawn("relay", Relay::new(db, noun, bus.clone()).run(stop.clone())));
             let days = self.host.settings.history_days;
             started.push(task::spawn("history", history::forget_always(db.clone(), days, stop.clone())));
+            if self.host.settings.audit_minutes > 0 {
+                let every = Duration::from_secs(60 * u64::from(self.host.settings.audit_minutes));
+                let watch = operations::Watch::new(db, noun, self.books.clone(), every);
+                started.push(task::spawn("audit", watch.run(stop.clone())));
+            }
             started.push(task::spawn("gauges", operations::watch(db.clone(), noun, stop.clone())));
         }
         let serve_bus = {

@@ -1,4 +1,6 @@
 //! What must agree between two services: orders with money, stock, coupons, sales and messages.
+use chassis::Money;
+
 use super::Finding;
 use super::book::{Book, amount, quantity};
 use crate::operator::Operator;
@@ -20,6 +22,7 @@ pub(crate) async fn compare(operator: &Operator) -> anyhow::Result<Vec<Finding>>
     let held_stock = read("inventory", "inventory.held").await?;
     let redemptions = read("promotion", "promotion.redemption").await?;
     let counted = read("analytics", "analytics.sale").await?;
+    let sent = read("shipping", "shipping.sent").await?;
     let confirmations = read("notification", "notification.confirmation").await?;
 
     let stands = |order: &str| orders.of(order).is_some_and(|order| STANDS.contains(&order.state.as_str()));
@@ -42,6 +45,7 @@ pub(crate) async fn compare(operator: &Operator) -> anyhow::Result<Vec<Finding>>
         }
     }
     findings.push(Finding::across(
+        "I7",
         "a captured payment belongs to an order of the same amount, or is refunded",
         captured.len(),
         wrong,
@@ -54,7 +58,12 @@ pub(crate) async fn compare(operator: &Operator) -> anyhow::Result<Vec<Finding>>
         .map(|order| {
             format!("{} is {} and its {} was not captured", order.subject, order.state, shown(order))
         });
-    findings.push(Finding::across("an order that is carried out is paid", orders.len(), unpaid.collect()));
+    findings.push(Finding::across(
+        "I7",
+        "an order that is carried out is paid",
+        orders.len(),
+        unpaid.collect(),
+    ));
 
     // More may have been given back: staff may refund what nobody was owed. Payment's own books keep it below the capture.
     let owed = due.iter().filter(|due| captured.of(&due.subject).is_some()).filter(|due| {
@@ -66,12 +75,18 @@ pub(crate) async fn compare(operator: &Operator) -> anyhow::Result<Vec<Finding>>
         let given = refunded.of(&due.subject).map_or("nothing".into(), shown);
         format!("{} is owed {} and was given {given}", due.subject, shown(due))
     });
-    findings.push(Finding::across("what is to be given back was given back", due.len(), owed.collect()));
+    findings.push(Finding::across(
+        "I7",
+        "what is to be given back was given back",
+        due.len(),
+        owed.collect(),
+    ));
 
     let kept = held_money.iter().filter(|held| state(&held.subject) != "PLACED").map(|held| {
         format!("{} is {} and {} is still held", held.subject, state(&held.subject), shown(held))
     });
     findings.push(Finding::across(
+        "I17",
         "money is held only for orders under way",
         held_money.len(),
         kept.collect(),
@@ -87,6 +102,7 @@ pub(crate) async fn compare(operator: &Operator) -> anyhow::Result<Vec<Finding>>
             )
         });
     findings.push(Finding::across(
+        "I12",
         "stock is reserved only for orders under way",
         held_stock.len(),
         kept.collect(),
@@ -94,6 +110,7 @@ pub(crate) async fn compare(operator: &Operator) -> anyhow::Result<Vec<Finding>>
 
     let owed = |order: &contract::operations::v1::Fact| quantity(order).filter(|_| stands(&order.subject));
     findings.push(Finding::across(
+        "I13",
         "stock sold is what orders hold",
         orders.len(),
         orders.differences(&sold, owed, quantity, ToString::to_string),
@@ -103,12 +120,14 @@ pub(crate) async fn compare(operator: &Operator) -> anyhow::Result<Vec<Finding>>
         Some(fact.reference.to_uppercase()).filter(|code| !code.is_empty())
     };
     findings.push(Finding::across(
+        "I29",
         "coupon redemptions match the orders that used them",
         coupons.len().max(redemptions.len()),
         coupons.differences(&redemptions, code, code, Clone::clone),
     ));
 
     findings.push(Finding::across(
+        "I33",
         "sales facts equal the confirmed orders",
         sales.len(),
         sales.differences(
@@ -129,9 +148,52 @@ pub(crate) async fn compare(operator: &Operator) -> anyhow::Result<Vec<Finding>>
         format!("{}: its confirmation is {state}", sale.subject)
     });
     findings.push(Finding::across(
+        "I32",
         "each confirmed order has one confirmation, sent or suppressed",
         sales.len(),
         told.collect(),
+    ));
+
+    // A checkout that was undone holds nothing anywhere. One cancelled later gave back what it had.
+    let undone = orders.iter().filter(|order| order.state == "CANCELLED").filter_map(|order| {
+        let subject = &order.subject;
+        let kept_money = captured.of(subject).and_then(amount) != refunded.of(subject).and_then(amount);
+        let left = [
+            ("stock", sold.of(subject).and_then(quantity).is_some()),
+            ("a reservation", held_stock.of(subject).and_then(quantity).is_some()),
+            ("a coupon's use", redemptions.of(subject).is_some()),
+            ("held money", held_money.of(subject).is_some()),
+            ("captured money", kept_money),
+        ];
+        let left: Vec<_> = left.into_iter().filter(|(_, is)| *is).map(|(what, _)| what).collect();
+        (!left.is_empty()).then(|| format!("{subject} is CANCELLED and keeps {}", left.join(", ")))
+    });
+    findings.push(Finding::across("I17", "a cancelled order keeps nothing", orders.len(), undone.collect()));
+
+    // A parcel may leave while its order is being cancelled; then its money is given back, and staff call it back.
+    let unpaid = sent.iter().filter(|sent| {
+        let order = orders.of(&sent.subject);
+        let free = order.is_some_and(|order| amount(order).is_none());
+        sent.quantity != 0 && !free && captured.of(&sent.subject).is_none()
+    });
+    let unpaid = unpaid.map(|sent| {
+        format!("{} is {}, and {} units left unpaid", sent.subject, state(&sent.subject), sent.quantity)
+    });
+    findings.push(Finding::across("I31", "what was sent was paid", sent.len(), unpaid.collect()));
+
+    let earned = orders.iter().filter(|order| stands(&order.subject)).filter_map(|order| {
+        let sale = counted.of(&order.subject).and_then(amount);
+        let money = captured.of(&order.subject).and_then(amount);
+        let words = |amount: Option<Money>| amount.map_or("nothing".into(), |amount| amount.to_string());
+        (sale != money).then(|| {
+            format!("{}: {} in the report, {} in the till", order.subject, words(sale), words(money))
+        })
+    });
+    findings.push(Finding::across(
+        "I33",
+        "what is reported as sold is what the till took",
+        orders.len(),
+        earned.collect(),
     ));
     Ok(findings)
 }

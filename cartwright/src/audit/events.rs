@@ -39,9 +39,9 @@ pub(crate) async fn compare(operator: &Operator) -> anyhow::Result<Vec<Finding>>
         }
     }
     Ok(vec![
-        Finding::across("every event was applied by each of its consumers", announced.len(), lost),
-        Finding::across("no event was applied twice", applications, twice),
-        Finding::across("no event was applied that nobody announced", applications, phantom),
+        Finding::across("I24", "every event was applied by each of its consumers", announced.len(), lost),
+        Finding::across("I24", "no event was applied twice", applications, twice),
+        Finding::across("I25", "no event was applied that nobody announced", applications, phantom),
     ])
 }
 

@@ -42,6 +42,8 @@ pub trait Books: Send + Sync + 'static {
 /// What checking one invariant found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
+    /// The number of the invariant in the list of ARCHITECTURE.md, such as `I5`. Several findings may prove one.
+    pub number: &'static str,
     /// The invariant, in a few words.
     pub invariant: &'static str,
     /// How many rows or groups were looked at.
@@ -53,6 +55,7 @@ pub struct Finding {
 impl From<Finding> for pb::Finding {
     fn from(finding: Finding) -> pb::Finding {
         pb::Finding {
+            number: finding.number.to_owned(),
             invariant: finding.invariant.to_owned(),
             checked: super::events::count(finding.checked),
             offenders: finding.offenders.into_iter().take(OFFENDERS_MAX).collect(),

@@ -20,7 +20,11 @@ const COUNTERS: [(&str, &str); 14] = [
     ("payment_attention_total", "Payments that need somebody's eyes, by reason."),
     ("saga_ended_total", "Sagas that ended, by kind and outcome."),
 ];
-const GAUGES: [(&str, &str); 6] = [
+const GAUGES: [(&str, &str); 7] = [
+    (
+        "cartwright_audit_violations",
+        "Who breaks an invariant, by service and the invariant's number; anything but 0 needs an operator.",
+    ),
     ("saga_running", "Sagas that this process works on, by kind."),
     ("saga_open", "Sagas that have not ended, by service, whoever works on them."),
     ("outbox_unpublished", "Events not yet with the bus, by service."),

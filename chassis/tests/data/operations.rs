@@ -1,6 +1,7 @@
 //! What operators see and do.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use chassis::caller::Caller;
@@ -8,12 +9,14 @@ use chassis::db::Db;
 use chassis::event::Envelope;
 use chassis::operations::{Books, Fact, Finding, Operations};
 use chassis::testing::eventually;
+use chassis::time::Timestamp;
 use contract::operations::v1 as pb;
 use contract::operations::v1::operations_service_client::OperationsServiceClient;
-use sea_orm::DbErr;
+use sea_orm::{DbErr, Statement};
 use tonic::body::Body;
 use tonic::{Code, Request};
 use tower::ServiceExt;
+use uuid::Uuid;
 
 use crate::world::{Counted, Counter, count, databases, effects, serve};
 
@@ -23,7 +26,7 @@ struct Ledger;
 impl Books for Ledger {
     async fn check(&self, _: &Db) -> Result<Vec<Finding>, DbErr> {
         let offenders = (0..150).map(|number| format!("things/{number}")).collect();
-        Ok(vec![Finding { invariant: "things add up", checked: 7, offenders }])
+        Ok(vec![Finding { number: "I0", invariant: "things add up", checked: 7, offenders }])
     }
 
     fn kinds(&self) -> &'static [&'static str] {
@@ -147,7 +150,8 @@ async fn the_books_are_checked_and_read_page_by_page() {
     for db in databases().await {
         let mut operator = client(&db, &Counter::new());
         let found = operator.check_invariants(pb::CheckInvariantsRequest {}).await.unwrap().into_inner();
-        assert_eq!((found.findings[0].checked, found.findings[0].offenders.len()), (7, 100));
+        let own = found.findings.iter().find(|finding| finding.number == "I0").unwrap();
+        assert_eq!((own.checked, own.offenders.len()), (7, 100));
         let ask = |kind: &str, page_token: String| pb::ListFactsRequest {
             kind: kind.into(),
             page_size: 3,
@@ -159,5 +163,86 @@ async fn the_books_are_checked_and_read_page_by_page() {
         assert_eq!((first.facts.len(), rest.facts.len(), rest.next_page_token.as_str()), (3, 2, ""));
         let unknown = operator.list_facts(ask("thing.lost", String::new())).await.unwrap_err();
         assert_eq!(unknown.code(), Code::InvalidArgument);
+    }
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_sagas_and_events_is_named() {
+    for db in databases().await {
+        let counter = Counter::new();
+        let execute = async |sql: &str, values: Vec<sea_orm::Value>| {
+            db.execute(Statement::from_sql_and_values(db.backend(), sql, values)).await.unwrap();
+        };
+        let broken = async || -> Vec<(String, Vec<String>)> {
+            let findings =
+                client(&db, &counter).check_invariants(pb::CheckInvariantsRequest {}).await.unwrap();
+            let findings = findings.into_inner().findings.into_iter();
+            findings
+                .filter(|finding| finding.number != "I0" && !finding.offenders.is_empty())
+                .map(|finding| (finding.number, finding.offenders))
+                .collect()
+        };
+        assert_eq!(broken().await, []);
+        let saga = async |subject: &str,
+                          state: &str,
+                          deadline: i64,
+                          steps: &[(i32, &str, &str, Option<i64>)]| {
+            let id = Uuid::now_v7();
+            execute(
+                "INSERT INTO saga (id, kind, subject, version, state, step, data, owner, fence, lease_until, attempts,
+                     next_attempt_at, deadline_at, create_time, update_time, end_time)
+                 VALUES ($1, 'checkout', $2, 1, $3, '', '', '', 1, 0, 1, 0, $4, 0, 0, $5)",
+                vec![
+                    id.into(),
+                    subject.into(),
+                    state.into(),
+                    deadline.into(),
+                    (state != "RUNNING").then_some(1_i64).into(),
+                ],
+            )
+            .await;
+            for (seq, step, direction, end) in steps {
+                execute(
+                    "INSERT INTO saga_steps (saga_id, seq, step, direction, attempt, outcome, start_time, end_time)
+                     VALUES ($1, $2, $3, $4, 1, 'DONE', 0, $5)",
+                    vec![id.into(), (*seq).into(), (*step).into(), (*direction).into(), (*end).into()],
+                )
+                .await;
+            }
+        };
+        let (run, undo, done) = ("RUN", "UNDO", Some(1));
+        let far = Timestamp::now().plus(Duration::from_secs(600)).micros();
+        saga("good", "RUNNING", far, &[(1, "a", run, done), (2, "b", run, None)]).await;
+        let back = [(1, "a", run, done), (2, "b", run, done), (3, "b", undo, done), (4, "a", undo, done)];
+        saga("undone", "COMPENSATED", far, &back).await;
+        assert_eq!(broken().await, []);
+
+        saga("late", "RUNNING", 1, &[]).await;
+        saga("open", "COMPLETED", far, &[(1, "a", run, None)]).await;
+        let again = [(1, "a", run, done), (2, "a", undo, done), (3, "b", run, done)];
+        saga("again", "COMPENSATED", far, &again).await;
+        let forward = [(1, "a", run, done), (2, "b", run, done), (3, "a", undo, done), (4, "b", undo, done)];
+        saga("forward", "COMPENSATED", far, &forward).await;
+        count(&db, "stuck", 1).await.unwrap();
+        execute("UPDATE outbox SET create_time = 1", vec![]).await;
+        for (place, id) in [Uuid::now_v7(), Uuid::now_v7(), Uuid::now_v7()].into_iter().rev().enumerate() {
+            let at = Timestamp::now().plus(Duration::from_millis(u64::try_from(place).unwrap())).micros();
+            execute(
+                "INSERT INTO inbox (id, kind, key, fingerprint, create_time)
+                 VALUES ($1, 'cartwright.test.v1.Counted', 'turned', $2, $3)",
+                vec![id.into(), Vec::<u8>::new().into(), at.into()],
+            )
+            .await;
+        }
+        let broken = broken().await;
+        let of = |number: &str| -> Vec<&str> {
+            let found = broken.iter().filter(|(known, _)| known == number);
+            found.flat_map(|(_, offenders)| offenders).map(String::as_str).collect()
+        };
+        assert_eq!(of("I15"), ["checkout of late"]);
+        assert_eq!(of("I16"), ["checkout of open", "checkout of again", "checkout of forward"]);
+        assert_eq!(of("I23"), ["cartwright.test.v1.Counted of stuck"]);
+        assert_eq!(of("I26").len(), 2, "{broken:?}");
+        assert_eq!(broken.len(), 6, "{broken:?}");
     }
 }

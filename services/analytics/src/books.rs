@@ -15,6 +15,7 @@ impl operations::Books for Books {
     async fn check(&self, db: &Db) -> Result<Vec<Finding>, DbErr> {
         let (checked, offenders) = store::sale::unbalanced(db.reader()).await?;
         Ok(vec![Finding {
+            number: "I33",
             invariant: "a sale's amounts add up, and are those of its lines",
             checked,
             offenders,

@@ -18,7 +18,12 @@ impl Books for CartBooks {
         for invariant in &audit::INVARIANTS {
             let (checked, offenders) = audit::check(db.writer(), invariant).await?;
             let checked = u64::try_from(checked).unwrap_or_default();
-            findings.push(Finding { invariant: invariant.what, checked, offenders });
+            findings.push(Finding {
+                number: invariant.number,
+                invariant: invariant.what,
+                checked,
+                offenders,
+            });
         }
         Ok(findings)
     }

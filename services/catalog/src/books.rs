@@ -14,12 +14,26 @@ pub(crate) struct Books;
 impl operations::Books for Books {
     async fn check(&self, db: &Db) -> Result<Vec<Finding>, DbErr> {
         let (checked, offenders) = store::price::disagreements(db.reader()).await?;
-        let prices =
-            Finding { invariant: "a variant's price is the last that came into effect", checked, offenders };
+        let prices = Finding {
+            number: "I42",
+            invariant: "a variant's price is the last that came into effect",
+            checked,
+            offenders,
+        };
         let (checked, offenders) = store::price::overdue(db.reader()).await?;
-        let due = Finding { invariant: "a price holds within a minute of its time", checked, offenders };
+        let due = Finding {
+            number: "I42",
+            invariant: "a price holds within a minute of its time",
+            checked,
+            offenders,
+        };
         let (checked, offenders) = store::category::misplaced(db.reader()).await?;
-        let tree = Finding { invariant: "a category's path is its parent's and itself", checked, offenders };
+        let tree = Finding {
+            number: "I43",
+            invariant: "a category's path is its parent's and itself",
+            checked,
+            offenders,
+        };
         Ok(vec![prices, due, tree])
     }
 }

@@ -89,8 +89,9 @@ pub(crate) async fn vault_secret(tx: &DatabaseTransaction, fresh: &[u8]) -> Resu
 }
 
 /// What must hold: its words, how many rows are looked at, and which are at fault.
-const INVARIANTS: [(&str, &str, &str); 3] = [
+const INVARIANTS: [(&str, &str, &str, &str); 3] = [
     (
+        "I34",
         "a session has at most one unused refresh token, and none once it has ended",
         "SELECT COUNT(*) AS count FROM sessions",
         "SELECT CAST(COUNT(*) AS TEXT) || ' unused tokens of one session' AS offender FROM refresh_tokens
@@ -98,6 +99,7 @@ const INVARIANTS: [(&str, &str, &str); 3] = [
          GROUP BY session_id, end_time HAVING COUNT(*) > 1 OR end_time IS NOT NULL",
     ),
     (
+        "I36",
         "nothing is left of an erased user",
         "SELECT COUNT(*) AS count FROM users WHERE state = 'ERASED'",
         "SELECT 'a row in ' || place AS offender FROM (
@@ -106,6 +108,7 @@ const INVARIANTS: [(&str, &str, &str); 3] = [
          ) AS kept JOIN users ON users.id = user_id WHERE state = 'ERASED'",
     ),
     (
+        "I44",
         "one key signs, and the others retire",
         "SELECT COUNT(*) AS count FROM signing_keys",
         "SELECT kid AS offender FROM signing_keys WHERE expire_time IS NULL
@@ -122,11 +125,11 @@ pub(crate) async fn findings(
         offender: String,
     }
     let mut findings = Vec::new();
-    for (invariant, counted, at_fault) in INVARIANTS {
+    for (number, invariant, counted, at_fault) in INVARIANTS {
         let checked = count(connection, counted, []).await?;
         let offenders =
             all::<Offender>(connection, at_fault, []).await?.into_iter().map(|row| row.offender).collect();
-        findings.push(chassis::operations::Finding { invariant, checked, offenders });
+        findings.push(chassis::operations::Finding { number, invariant, checked, offenders });
     }
     Ok(findings)
 }

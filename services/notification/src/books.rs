@@ -51,6 +51,7 @@ async fn one_confirmation(connection: &impl ConnectionTrait) -> Result<Finding, 
         "SELECT reference AS name FROM notifications WHERE kind = 'order-confirmed' AND channel = 'EMAIL'
                      GROUP BY reference HAVING COUNT(*) > 1";
     Ok(Finding {
+        number: "I32",
         invariant: "an order is confirmed to its customer once",
         checked: messages::count(connection, checked, []).await?,
         offenders: messages::names(connection, offenders, []).await?,
@@ -63,6 +64,7 @@ async fn codes_forgotten(connection: &impl ConnectionTrait) -> Result<Finding, D
         "SELECT dedup_key AS name FROM notifications WHERE kind IN ('verify-contact', 'claim-order', 'password-reset') AND state <> 'PENDING'
                      AND (filling <> '{}' OR subject <> '' OR body <> '')";
     Ok(Finding {
+        number: "I37",
         invariant: "no code is kept once it was sent",
         checked: messages::count(connection, checked, []).await?,
         offenders: messages::names(connection, offenders, []).await?,
@@ -73,6 +75,7 @@ async fn none_left_lying(connection: &impl ConnectionTrait) -> Result<Finding, D
     let before = Timestamp::now().minus(PATIENCE);
     let offenders = "SELECT dedup_key AS name FROM notifications WHERE state = 'PENDING' AND next_time < $1";
     Ok(Finding {
+        number: "I45",
         invariant: "no message that is due lies for a quarter of an hour",
         checked: messages::count_pending(connection).await?,
         offenders: messages::names(connection, offenders, [before.into()]).await?,

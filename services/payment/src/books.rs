@@ -17,6 +17,7 @@ pub(crate) struct Ledger;
 
 /// An invariant: what is counted, and who breaks it. `$1` in the second is the time before which the unknown is too old.
 struct Check {
+    number: &'static str,
     invariant: &'static str,
     counted: &'static str,
     offenders: &'static str,
@@ -24,11 +25,13 @@ struct Check {
 
 const CHECKS: &[Check] = &[
     Check {
+        number: "I1",
         invariant: "the ledger sums to zero in each currency",
         counted: "SELECT COUNT(DISTINCT amount_currency) FROM journal_lines",
         offenders: "SELECT amount_currency FROM journal_lines GROUP BY amount_currency HAVING SUM(amount_minor) <> 0",
     },
     Check {
+        number: "I2",
         invariant: "every journal entry sums to zero in each currency",
         counted: "SELECT COUNT(*) FROM journal_entries",
         offenders: "SELECT DISTINCT p.order_name FROM journal_lines l JOIN journal_entries e ON e.id = l.entry
@@ -36,18 +39,46 @@ const CHECKS: &[Check] = &[
             HAVING SUM(l.amount_minor) <> 0",
     },
     Check {
+        number: "I2",
         invariant: "every journal entry has the lines it says",
         counted: "SELECT COUNT(*) FROM journal_entries",
         offenders: "SELECT e.order_name FROM journal_entries e
             WHERE e.lines <> (SELECT COUNT(*) FROM journal_lines l WHERE l.entry = e.id)",
     },
     Check {
+        number: "I2",
+        invariant: "every journal entry has at least two lines",
+        counted: "SELECT COUNT(*) FROM journal_entries",
+        offenders: "SELECT order_name FROM journal_entries WHERE lines < 2",
+    },
+    Check {
+        number: "I4",
+        invariant: "no line of the journal is nothing, or more than ten million million",
+        counted: "SELECT COUNT(*) FROM journal_lines",
+        offenders: "SELECT e.order_name FROM journal_lines l JOIN journal_entries e ON e.id = l.entry
+            WHERE l.amount_minor = 0 OR l.amount_minor > 10000000000000 OR l.amount_minor < -10000000000000",
+    },
+    Check {
+        number: "I6",
+        invariant: "an order has one payment",
+        counted: "SELECT COUNT(*) FROM payments",
+        offenders: "SELECT order_name FROM payments GROUP BY order_name HAVING COUNT(*) > 1",
+    },
+    Check {
+        number: "I18",
+        invariant: "a refund names who asked for it",
+        counted: "SELECT COUNT(*) FROM refunds",
+        offenders: "SELECT p.order_name FROM refunds r JOIN payments p ON p.id = r.payment WHERE r.actor = ''",
+    },
+    Check {
+        number: "I5",
         invariant: "0 <= refunded <= captured <= authorized",
         counted: "SELECT COUNT(*) FROM payments",
         offenders: "SELECT order_name FROM payments WHERE refunded_minor < 0 OR refunding_minor < 0
             OR refunded_minor + refunding_minor > captured_minor OR captured_minor > amount_minor",
     },
     Check {
+        number: "I5",
         invariant: "a payment's state is what its amounts say",
         counted: "SELECT COUNT(*) FROM payments",
         offenders: "SELECT order_name FROM payments WHERE state <> CASE
@@ -57,6 +88,7 @@ const CHECKS: &[Check] = &[
             ELSE 'REFUNDED' END",
     },
     Check {
+        number: "I5",
         invariant: "what a payment refunded is the sum of its refunds",
         counted: "SELECT COUNT(*) FROM payments",
         offenders: "SELECT p.order_name FROM payments p
@@ -66,6 +98,7 @@ const CHECKS: &[Check] = &[
                     WHERE r.payment = p.id AND r.state = 'PENDING'), 0)",
     },
     Check {
+        number: "I4",
         invariant: "what the ledger says channels hold is what payments captured less refunds and fees",
         counted: "SELECT COUNT(*) FROM payments",
         offenders: "SELECT p.order_name FROM payments p LEFT JOIN (
@@ -74,6 +107,7 @@ const CHECKS: &[Check] = &[
             WHERE COALESCE(b.held, 0) <> p.captured_minor - p.refunded_minor - p.fee_minor",
     },
     Check {
+        number: "I4",
         invariant: "what the ledger says customers promised is what is authorized",
         counted: "SELECT COUNT(*) FROM payments",
         offenders: "SELECT p.order_name FROM payments p LEFT JOIN (
@@ -82,23 +116,27 @@ const CHECKS: &[Check] = &[
             WHERE COALESCE(b.promised, 0) <> CASE WHEN p.state = 'AUTHORIZED' THEN p.amount_minor ELSE 0 END",
     },
     Check {
+        number: "I9",
         invariant: "an unknown outcome is asked about, and known within fifteen minutes",
         counted: "SELECT COUNT(*) FROM payments WHERE state IN ('PENDING', 'UNKNOWN')",
         offenders: "SELECT order_name FROM payments
             WHERE state IN ('PENDING', 'UNKNOWN') AND (next_check_at IS NULL OR create_time < $1)",
     },
     Check {
+        number: "I9",
         invariant: "no capture was given up",
         counted: "SELECT COUNT(*) FROM payments WHERE goal = 'CAPTURE'",
         offenders: "SELECT order_name FROM payments WHERE state = 'AUTHORIZED' AND goal = 'CAPTURE' AND next_check_at IS NULL",
     },
     Check {
+        number: "I17",
         invariant: "nothing is kept of a payment that was given up",
         counted: "SELECT COUNT(*) FROM payments WHERE goal = 'GIVE_UP'",
         offenders: "SELECT order_name FROM payments
             WHERE goal = 'GIVE_UP' AND captured_minor > refunded_minor + refunding_minor",
     },
     Check {
+        number: "I8",
         invariant: "the sandbox's own book agrees with ours",
         counted: "SELECT COUNT(*) FROM payments WHERE channel = 'sandbox' AND channel_reference LIKE 'sbx_%'",
         // What is still being carried out may differ for a moment.
@@ -135,7 +173,12 @@ impl Books for Ledger {
             let text = format!("{} LIMIT {OFFENDERS_MAX}", check.offenders);
             let rows = on.query_all_raw(sql(on, &text, dated)).await?;
             let offenders = rows.iter().map(|row| row.try_get_by_index(0)).collect::<Result<_, _>>()?;
-            findings.push(Finding { invariant: check.invariant, checked: counted, offenders });
+            findings.push(Finding {
+                number: check.number,
+                invariant: check.invariant,
+                checked: counted,
+                offenders,
+            });
         }
         Ok(findings)
     }

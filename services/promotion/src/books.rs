@@ -12,6 +12,7 @@ pub(crate) struct Coupons;
 
 /// An invariant: what is counted, and who breaks it.
 struct Check {
+    number: &'static str,
     invariant: &'static str,
     counted: &'static str,
     offenders: &'static str,
@@ -19,17 +20,20 @@ struct Check {
 
 const CHECKS: &[Check] = &[
     Check {
+        number: "I28",
         invariant: "a coupon's count is the number of its uses that count",
         counted: "SELECT COUNT(*) FROM coupons",
         offenders: "SELECT code FROM coupons k WHERE redemption_count <>
             (SELECT COUNT(*) FROM redemptions r WHERE r.coupon = k.id AND r.state = 'REDEEMED')",
     },
     Check {
+        number: "I28",
         invariant: "a coupon is used no more often than it allows",
         counted: "SELECT COUNT(*) FROM coupons WHERE redemption_limit > 0",
         offenders: "SELECT code FROM coupons WHERE redemption_limit > 0 AND redemption_count > redemption_limit",
     },
     Check {
+        number: "I29",
         invariant: "what a coupon took off is the sum of its uses that count, within its budget",
         counted: "SELECT COUNT(*) FROM coupons WHERE discount_budget_minor IS NOT NULL",
         offenders: "SELECT code FROM coupons k WHERE discount_budget_minor IS NOT NULL
@@ -38,6 +42,7 @@ const CHECKS: &[Check] = &[
                  AND r.state = 'REDEEMED' AND r.discount_currency = k.discount_budget_currency))",
     },
     Check {
+        number: "I28",
         invariant: "a customer's count is the number of their uses that count",
         counted: "SELECT COUNT(*) FROM coupon_customers",
         offenders: "SELECT customer FROM coupon_customers c WHERE redemption_count <>
@@ -45,6 +50,7 @@ const CHECKS: &[Check] = &[
              WHERE r.coupon = c.coupon AND r.customer = c.customer AND r.state = 'REDEEMED')",
     },
     Check {
+        number: "I28",
         invariant: "a customer uses a coupon no more often than it allows",
         counted: "SELECT COUNT(*) FROM coupon_customers",
         offenders: "SELECT c.customer FROM coupon_customers c JOIN coupons k ON k.id = c.coupon
@@ -74,7 +80,7 @@ impl Books for Coupons {
             let rows = on.query_all_raw(sql(on, &text, [])).await?;
             let offenders = rows.iter().map(|row| row.try_get_by_index(0)).collect::<Result<_, _>>()?;
             let checked = u64::try_from(counted).unwrap_or_default();
-            findings.push(Finding { invariant: check.invariant, checked, offenders });
+            findings.push(Finding { number: check.number, invariant: check.invariant, checked, offenders });
         }
         Ok(findings)
     }

@@ -27,7 +27,12 @@ impl Books for ShippingBooks {
         for invariant in &audit::INVARIANTS {
             let (checked, offenders) = audit::check(db.writer(), invariant, too_old).await?;
             let checked = u64::try_from(checked).unwrap_or_default();
-            findings.push(Finding { invariant: invariant.what, checked, offenders });
+            findings.push(Finding {
+                number: invariant.number,
+                invariant: invariant.what,
+                checked,
+                offenders,
+            });
         }
         Ok(findings)
     }

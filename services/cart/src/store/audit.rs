@@ -8,23 +8,27 @@ use crate::domain::Cart;
 
 /// An invariant over all carts: the query finds the first hundred offenders.
 pub(crate) struct Invariant {
+    pub(crate) number: &'static str,
     pub(crate) what: &'static str,
     offenders: &'static str,
 }
 
 pub(crate) const INVARIANTS: [Invariant; 3] = [
     Invariant {
+        number: "I30",
         what: "a cart has at most 100 lines of 1 to 999 in one currency",
         offenders: "SELECT cart FROM cart_lines GROUP BY cart
                     HAVING COUNT(*) > 100 OR MIN(quantity) < 1 OR MAX(quantity) > 999
                         OR COUNT(DISTINCT added_currency) > 1 LIMIT 100",
     },
     Invariant {
+        number: "I22",
         what: "an owner has one open cart",
         offenders: "SELECT id FROM carts WHERE state = 'OPEN' AND owner IN
                         (SELECT owner FROM carts WHERE state = 'OPEN' GROUP BY owner HAVING COUNT(*) > 1) LIMIT 100",
     },
     Invariant {
+        number: "I22",
         what: "an ordered cart names its order, and no other does",
         offenders: "SELECT id FROM carts WHERE (state = 'ORDERED') <> (order_name <> '') LIMIT 100",
     },

@@ -1,24 +1,30 @@
 //! The books: invariants as queries that find who breaks them, and facts for other services to compare with.
 
+use std::time::Duration;
+
+use chassis::time::Timestamp;
 use sea_orm::{ConnectionTrait, DbErr, QueryResult};
 
 use super::{get, rows};
 
 /// An invariant over a table: the query finds the first offenders.
 pub(crate) struct Invariant {
+    pub(crate) number: &'static str,
     pub(crate) what: &'static str,
     table: &'static str,
     offenders: &'static str,
 }
 
-pub(crate) const INVARIANTS: [Invariant; 4] = [
+pub(crate) const INVARIANTS: [Invariant; 6] = [
     Invariant {
+        number: "I10",
         what: "available = on hand - reserved is never negative",
         table: "location_stock",
         offenders: "SELECT sku FROM location_stock WHERE reserved < 0 OR on_hand < reserved
                     UNION SELECT sku FROM stock WHERE reserved < 0 OR on_hand < reserved ORDER BY 1 LIMIT 100",
     },
     Invariant {
+        number: "I10",
         what: "the total of a SKU is the sum of its locations",
         table: "stock",
         offenders: "SELECT s.sku FROM stock s LEFT JOIN location_stock p ON p.sku = s.sku
@@ -27,6 +33,7 @@ pub(crate) const INVARIANTS: [Invariant; 4] = [
                     ORDER BY s.sku LIMIT 100",
     },
     Invariant {
+        number: "I11",
         what: "on hand and reserved are the sums of movements",
         table: "location_stock",
         offenders: "SELECT sku FROM (
@@ -35,6 +42,7 @@ pub(crate) const INVARIANTS: [Invariant; 4] = [
                     GROUP BY sku, location HAVING SUM(on_hand) <> 0 OR SUM(reserved) <> 0 ORDER BY sku LIMIT 100",
     },
     Invariant {
+        number: "I12",
         what: "reserved is the sum of the reservations held",
         table: "location_stock",
         offenders: "SELECT sku FROM (
@@ -42,6 +50,25 @@ pub(crate) const INVARIANTS: [Invariant; 4] = [
                         UNION ALL SELECT l.sku, l.location, -l.quantity FROM reservation_lines l
                             JOIN reservations r ON r.id = l.reservation WHERE r.state = 'HELD') AS held
                     GROUP BY sku, location HAVING SUM(reserved) <> 0 ORDER BY sku LIMIT 100",
+    },
+    Invariant {
+        number: "I12",
+        what: "nothing is held longer than it may be",
+        table: "reservations",
+        offenders: "SELECT order_name FROM reservations WHERE state = 'HELD' AND expire_time < {late}
+                    ORDER BY order_name LIMIT 100",
+    },
+    Invariant {
+        number: "I14",
+        what: "a reservation is taken out or given back, once",
+        table: "reservations",
+        offenders: "SELECT r.order_name FROM reservations r
+                    JOIN (SELECT reference, SUM(CASE WHEN kind = 'RESERVE' THEN reserved_delta ELSE 0 END) AS held,
+                              SUM(CASE WHEN kind IN ('SALE', 'RELEASE') THEN reserved_delta ELSE 0 END) AS resolved
+                          FROM movements GROUP BY reference) m ON m.reference = r.order_name
+                    WHERE (r.state = 'HELD' AND m.resolved <> 0)
+                       OR (r.state IN ('COMMITTED', 'RELEASED', 'EXPIRED') AND m.held + m.resolved <> 0)
+                    ORDER BY r.order_name LIMIT 100",
     },
 ];
 
@@ -52,7 +79,10 @@ pub(crate) async fn check(
 ) -> Result<(i64, Vec<String>), DbErr> {
     let count = format!("SELECT COUNT(*) FROM {}", invariant.table);
     let checked = rows(db, &count, vec![], |row| get::<i64>(row, 0)).await?.pop().unwrap_or_default();
-    Ok((checked, rows(db, invariant.offenders, vec![], |row| get(row, 0)).await?))
+    // What is due is given back within seconds.
+    let late = Timestamp::now().minus(Duration::from_secs(300)).micros().to_string();
+    let offenders = invariant.offenders.replace("{late}", &late);
+    Ok((checked, rows(db, &offenders, vec![], |row| get(row, 0)).await?))
 }
 
 /// What is sold by order, less what came back; orders of which nothing is left are not among them.

@@ -38,3 +38,26 @@ async fn stock_changed_behind_the_journal_is_found() {
     assert_eq!(offenders.invariant, "on hand and reserved are the sums of movements");
     assert_eq!(offenders.offenders, ["HAT"]);
 }
+
+#[tokio::test]
+async fn a_reservation_resolved_behind_the_journal_is_found() {
+    let warehouse = Warehouse::with(&[("HAT", 5)]).await;
+    let (taken, kept) = (an_order(), an_order());
+    for order in [&taken, &kept] {
+        warehouse.order().reserve_stock(reserve(order, &[("HAT", 1)])).await.unwrap();
+    }
+    warehouse.balances().await;
+    let db = &warehouse.db;
+    let sql = "UPDATE reservations SET state = 'COMMITTED' WHERE order_name = $1";
+    db.execute(Statement::from_sql_and_values(db.backend(), sql, [taken.as_str().into()])).await.unwrap();
+    let late = "UPDATE reservations SET expire_time = 1 WHERE state = 'HELD'";
+    db.execute(Statement::from_string(db.backend(), late)).await.unwrap();
+    let mut books = OperationsServiceClient::new(warehouse.host.as_staff(&["audit.read"]));
+    let findings = books.check_invariants(CheckInvariantsRequest {}).await.unwrap().into_inner().findings;
+    let of = |invariant: &str| {
+        findings.iter().find(|finding| finding.invariant == invariant).unwrap().offenders.clone()
+    };
+    assert_eq!(of("a reservation is taken out or given back, once"), [taken]);
+    let held = of("nothing is held longer than it may be");
+    assert!(held.is_empty() || held == [kept], "{held:?}");
+}

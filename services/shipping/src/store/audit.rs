@@ -8,6 +8,7 @@ use super::{at_most, get, rows};
 /// An invariant over a table: the query finds the first offenders. `$1`, where it is asked for, is the time before which
 /// an order has waited too long.
 pub(crate) struct Invariant {
+    pub(crate) number: &'static str,
     pub(crate) what: &'static str,
     table: &'static str,
     offenders: &'static str,
@@ -15,6 +16,7 @@ pub(crate) struct Invariant {
 
 pub(crate) const INVARIANTS: [Invariant; 5] = [
     Invariant {
+        number: "I31",
         what: "no more of a SKU is sent for an order than it bought",
         table: "shipments",
         offenders: "SELECT s.order_name FROM shipments s JOIN shipment_lines l ON l.shipment = s.id
@@ -23,6 +25,7 @@ pub(crate) const INVARIANTS: [Invariant; 5] = [
                     HAVING SUM(l.quantity) > COALESCE(f.quantity, 0) ORDER BY s.order_name LIMIT 100",
     },
     Invariant {
+        number: "I46",
         what: "a shipment is as far as the furthest it was seen",
         table: "shipments",
         offenders: "SELECT tracking_number FROM (
@@ -36,6 +39,7 @@ pub(crate) const INVARIANTS: [Invariant; 5] = [
                     WHERE is_at <> seen_at ORDER BY tracking_number LIMIT 100",
     },
     Invariant {
+        number: "I46",
         what: "a shipment has something in it",
         table: "shipments",
         offenders: "SELECT tracking_number FROM shipments s
@@ -43,12 +47,14 @@ pub(crate) const INVARIANTS: [Invariant; 5] = [
                     ORDER BY tracking_number LIMIT 100",
     },
     Invariant {
+        number: "I17",
         what: "nothing of a cancelled order is to be packed",
         table: "fulfillments",
         offenders: "SELECT f.order_name FROM fulfillments f JOIN shipments s ON s.order_name = f.order_name
                     WHERE f.progress = 'CANCELLED' AND s.state = 'PENDING' ORDER BY f.order_name LIMIT 100",
     },
     Invariant {
+        number: "I45",
         what: "a paid order has its shipment within fifteen minutes",
         table: "fulfillments",
         offenders: "SELECT order_name FROM fulfillments WHERE progress = 'WAITING' AND create_time < $1
