@@ -143,7 +143,9 @@ async fn the_books_find_what_is_wrong() {
     let at_fault = async || {
         let findings =
             operator.clone().check_invariants(CheckInvariantsRequest {}).await.unwrap().into_inner().findings;
-        assert_eq!(findings.len(), 3);
+        assert!(
+            ["I34", "I36", "I44"].iter().all(|own| findings.iter().any(|finding| finding.number == *own))
+        );
         findings.into_iter().filter(|finding| !finding.offenders.is_empty()).collect::<Vec<Finding>>()
     };
     assert_eq!(at_fault().await, []);

@@ -227,5 +227,7 @@ async fn the_books_state_what_became_of_each_confirmation() {
     );
     let findings = operator.check_invariants(CheckInvariantsRequest {}).await.unwrap().into_inner().findings;
     assert!(findings.iter().all(|finding| finding.offenders.is_empty()), "{findings:?}");
-    assert_eq!(findings.iter().map(|finding| finding.checked).collect::<Vec<_>>(), [3, 1, 0]);
+    // What every service checks of its events and sagas comes first.
+    let own: Vec<_> = findings.iter().rev().take(3).rev().map(|finding| finding.checked).collect();
+    assert_eq!(own, [3, 1, 0]);
 }
