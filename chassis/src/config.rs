@@ -98,6 +98,10 @@ pub struct Settings {
     /// a shop need the same.
     #[arg(long, env = "HISTORY_DAYS", default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..))]
     pub history_days: u16,
+    /// How long, in seconds, a starting service waits for announcers that do not answer, to read what it missed of theirs
+    /// before it receives anything new.
+    #[arg(long, env = "CATCH_UP_SECONDS", default_value_t = 30)]
+    pub catch_up_seconds: u16,
     /// Where each service is found and keeps its data, where it differs from the above.
     #[command(flatten)]
     pub peers: Peers,

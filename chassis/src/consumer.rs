@@ -115,6 +115,8 @@ pub struct Consumer {
     handlers: Arc<BTreeMap<String, Handler>>,
     outboxes: Option<Arc<dyn Outboxes>>,
     history_days: u16,
+    /// How long receiving waits for an announcer that does not answer.
+    patience: Duration,
 }
 
 impl fmt::Debug for Consumer {
@@ -133,6 +135,7 @@ impl Consumer {
             handlers: Arc::default(),
             outboxes: None,
             history_days: 30,
+            patience: Duration::from_secs(30),
         }
     }
 
@@ -141,6 +144,11 @@ impl Consumer {
     #[must_use]
     pub fn reading(self, outboxes: Arc<dyn Outboxes>, history_days: u16) -> Consumer {
         Consumer { outboxes: Some(outboxes), history_days, ..self }
+    }
+
+    /// How long receiving waits for an announcer that does not answer. 30 seconds by default.
+    pub fn patience(self, patience: Duration) -> Consumer {
+        Consumer { patience, ..self }
     }
 
     /// Has events of type `E` handled by `service`: `.on::<OrderPlaced>(service.clone())`.

@@ -151,10 +151,10 @@ impl Server {
     fn add_operations(&mut self) {
         let Some(db) = &self.db else { return };
         let days = self.host.settings.history_days;
-        self.consumer = self
-            .consumer
-            .take()
-            .map(|consumer| consumer.reading(Arc::new(operations::RemoteOutboxes::new(&self.host)), days));
+        let patience = Duration::from_secs(self.host.settings.catch_up_seconds.into());
+        let outboxes = Arc::new(operations::RemoteOutboxes::new(&self.host));
+        self.consumer =
+            self.consumer.take().map(|consumer| consumer.reading(outboxes, days).patience(patience));
         let service = Operations::new(db, self.host.noun, self.consumer.clone(), self.books.clone(), days);
         self.names.push(<Operations as NamedService>::NAME);
         self.routes.add_service(service);

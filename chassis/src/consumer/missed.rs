@@ -26,8 +26,6 @@ const EVERY: Duration = Duration::from_secs(300);
 const ON_ITS_WAY: Duration = Duration::from_secs(60);
 /// Places are given before the commit: until a transaction must have ended, an earlier place may still be filled.
 const SETTLED: Duration = Duration::from_secs(120);
-/// How long receiving waits for an announcer that does not answer.
-const PATIENCE: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// An event in the outbox of its announcer.
@@ -64,7 +62,7 @@ impl Consumer {
             if left.is_empty() {
                 return;
             }
-            if began.elapsed() > PATIENCE {
+            if began.elapsed() >= self.patience {
                 tracing::warn!(service = self.noun, announcers = ?left, "receiving although some outboxes could not be read");
                 return;
             }

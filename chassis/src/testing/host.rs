@@ -85,6 +85,8 @@ impl TestProcess {
             Folder(std::env::temp_dir().join(format!("cartwright-test-{}", Uuid::now_v7().simple())));
         let mut settings = Settings::defaults(&folder.0);
         settings.database_url = None;
+        // Peers are played, and keep no outbox.
+        settings.catch_up_seconds = 0;
         settings.redis_url = told("TEST_REDIS_URL").map(Secret::from);
         let run = Uuid::now_v7().simple().to_string();
         if backend == Backend::Postgres {
