@@ -4,6 +4,7 @@ mod inbox;
 mod missed;
 mod parked;
 mod retry;
+mod together;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -11,6 +12,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures::future::BoxFuture;
 use sea_orm::{DatabaseTransaction, DbErr};
 use tracing::Instrument;
@@ -39,11 +41,30 @@ pub trait Handle<E: Event>: Send + Sync + 'static {
         event: E,
         delivery: &Delivery,
     ) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// Applies events that came together, each of another aggregate. One after the other, unless the service says how all
+    /// of them take fewer statements. An error undoes all, and each is then tried alone by [`Handle::handle`].
+    fn handle_all(
+        &self,
+        tx: &DatabaseTransaction,
+        events: Vec<(E, &Delivery)>,
+    ) -> impl Future<Output = Result<(), Error>> + Send {
+        async move {
+            for (event, delivery) in events {
+                self.handle(tx, event, delivery).await?;
+            }
+            Ok(())
+        }
+    }
 }
 
 impl<E: Event, S: Handle<E>> Handle<E> for Arc<S> {
     async fn handle(&self, tx: &DatabaseTransaction, event: E, delivery: &Delivery) -> Result<(), Error> {
         S::handle(self, tx, event, delivery).await
+    }
+
+    async fn handle_all(&self, tx: &DatabaseTransaction, events: Vec<(E, &Delivery)>) -> Result<(), Error> {
+        S::handle_all(self, tx, events).await
     }
 }
 
@@ -101,7 +122,7 @@ impl fmt::Debug for Error {
 }
 
 type Handler = Arc<
-    dyn for<'a> Fn(&'a DatabaseTransaction, &'a Envelope, &'a Delivery) -> BoxFuture<'a, Result<(), Error>>
+    dyn for<'a> Fn(&'a DatabaseTransaction, &'a [(Bytes, Delivery)]) -> BoxFuture<'a, Result<(), Error>>
         + Send
         + Sync,
 >;
@@ -154,12 +175,18 @@ impl Consumer {
     /// Has events of type `E` handled by `service`: `.on::<OrderPlaced>(service.clone())`.
     pub fn on<E: Event>(mut self, service: impl Handle<E>) -> Consumer {
         let service = Arc::new(service);
-        let handler: Handler = Arc::new(move |tx, envelope, delivery| {
+        let handler: Handler = Arc::new(move |tx, payloads| {
             let service = service.clone();
             Box::pin(async move {
-                let event = E::decode(envelope.payload.clone())
-                    .map_err(|error| Error::poison(format!("it cannot be decoded: {error}")))?;
-                service.handle(tx, event, delivery).await
+                let decode = |payload: &Bytes| {
+                    E::decode(payload.clone())
+                        .map_err(|error| Error::poison(format!("it cannot be decoded: {error}")))
+                };
+                if let [(payload, delivery)] = payloads {
+                    return service.handle(tx, decode(payload)?, delivery).await;
+                }
+                let events = payloads.iter().map(|(payload, delivery)| Ok((decode(payload)?, delivery)));
+                service.handle_all(tx, events.collect::<Result<_, Error>>()?).await
             })
         });
         Arc::make_mut(&mut self.handlers).insert(E::full_name(), handler);
@@ -220,7 +247,7 @@ impl Consumer {
         let claim = self.db.write(async |tx| {
             let claim = inbox::claim(tx, envelope).await?;
             if claim == inbox::Claim::New {
-                run(&handler, tx, envelope).await?;
+                run(&handler, tx, &[envelope]).await?;
             }
             Ok::<_, Error>(claim)
         });
@@ -259,14 +286,18 @@ impl Consumer {
     }
 }
 
-async fn run(handler: &Handler, tx: &DatabaseTransaction, envelope: &Envelope) -> Result<(), Error> {
-    let delivery = Delivery {
-        id: envelope.id,
-        time: envelope.time,
-        key: envelope.key.clone(),
-        source: envelope.source.clone(),
+async fn run(handler: &Handler, tx: &DatabaseTransaction, envelopes: &[&Envelope]) -> Result<(), Error> {
+    let payload = |envelope: &&Envelope| {
+        let delivery = Delivery {
+            id: envelope.id,
+            time: envelope.time,
+            key: envelope.key.clone(),
+            source: envelope.source.clone(),
+        };
+        (envelope.payload.clone(), delivery)
     };
-    tokio::time::timeout(HANDLING_MAX, handler(tx, envelope, &delivery))
+    let payloads: Vec<_> = envelopes.iter().map(payload).collect();
+    tokio::time::timeout(HANDLING_MAX, handler(tx, &payloads))
         .await
         .unwrap_or_else(|_| Err(Error::failed(format!("it took longer than {} s", HANDLING_MAX.as_secs()))))
 }

@@ -23,6 +23,7 @@ pub mod operations;
 pub mod outbox;
 pub mod page;
 pub mod policy;
+pub mod rows;
 pub mod saga;
 pub mod server;
 pub mod status;
@@ -30,6 +31,7 @@ pub mod task;
 pub mod telemetry;
 pub mod testing;
 pub mod time;
+pub mod together;
 pub mod wire;
 
 pub use bus::Bus;

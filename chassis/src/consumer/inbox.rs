@@ -1,10 +1,12 @@
 //! The inbox: which events were applied, so that each is applied once.
 
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, Statement};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, Statement, Value};
+use uuid::Uuid;
 
 use crate::event::Envelope;
 use crate::failpoint;
 use crate::once::fingerprint;
+use crate::rows::{self, Column, Rows};
 use crate::time::Timestamp;
 
 /// What the inbox says of an event.
@@ -63,6 +65,33 @@ pub(super) async fn claim(tx: &DatabaseTransaction, envelope: &Envelope) -> Resu
         ))
         .await?;
     Ok(if kept.is_some() { Claim::Kept } else { Claim::Behind })
+}
+
+const COLUMNS: [Column; 4] =
+    [rows::uuid("id"), rows::text("kind"), rows::text("key"), rows::bytes("fingerprint")];
+
+/// Claims many events for this transaction in one statement. The answer has the ids of those that are new: each of the
+/// others was applied before, is kept, or waits behind another, which [`claim`] tells.
+pub(super) async fn claim_all(tx: &DatabaseTransaction, envelopes: &[Envelope]) -> Result<Vec<Uuid>, DbErr> {
+    let row = |envelope: &Envelope| -> [Value; 4] {
+        [
+            envelope.id.into(),
+            envelope.kind.as_str().into(),
+            envelope.key.as_str().into(),
+            fingerprint(&envelope.payload).into(),
+        ]
+    };
+    let sql = format!(
+        "INSERT INTO inbox (id, kind, key, fingerprint, create_time)
+         SELECT id, kind, key, fingerprint, $1 FROM {{rows}} AS new
+         WHERE NOT EXISTS (SELECT 1 FROM parked WHERE parked.id = new.id)
+           AND NOT EXISTS (SELECT 1 FROM parked WHERE parked.key = new.key AND new.key <> '' AND state = 'RETRYING')
+         {} RETURNING id",
+        once()
+    );
+    Rows::new(&COLUMNS, envelopes.iter().map(row))
+        .query(tx, &sql, &[Timestamp::now().micros().into()], |row| row.try_get_by_index(0))
+        .await
 }
 
 /// Claims an event that is being tried again: its own place in the line is no obstacle.

@@ -136,7 +136,7 @@ impl Consumer {
         self.db
             .write(async |tx| {
                 match inbox::claim_again(tx, &envelope).await? {
-                    inbox::Claim::New => run(&handler, tx, &envelope).await?,
+                    inbox::Claim::New => run(&handler, tx, &[&envelope]).await?,
                     inbox::Claim::Differs => {
                         return Err(Error::poison("its id is known with a different content"));
                     }

@@ -1,32 +1,28 @@
-//! Receiving from the broker: several keys at once, each in order, acknowledged after the commit.
+//! Receiving from the broker: what is there together, in order, acknowledged after the commit.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use futures::StreamExt;
-use futures::future::join_all;
+use futures::{FutureExt, StreamExt};
 use lapin::message::Delivery;
 use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions};
 use lapin::types::{AMQPValue, FieldTable};
-use lapin::{Connection, ConnectionProperties};
-use tokio::sync::mpsc;
+use lapin::{Channel, Connection, ConnectionProperties};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::topology;
 use super::{ANSWER_MAX, Inner, KEY, LOOK, PAUSE_MAX, PAUSE_MIN, TIME, TRACEPARENT};
+use crate::bus::Unavailable;
 use crate::consumer::Consumer;
 use crate::event::Envelope;
 use crate::id::Id;
 use crate::time::Timestamp;
 
-/// Messages taken from the broker and not yet acknowledged.
+/// Messages taken from the broker and not yet acknowledged: also how many are applied together.
 const PREFETCH: u16 = 50;
 /// A larger message is no event of ours, and is not kept.
 const EVENT_BYTES_MAX: usize = 1024 * 1024;
-/// Keys handled at the same time.
-const LANES: usize = 8;
 
 /// Why receiving stopped.
 #[derive(Debug, thiserror::Error)]
@@ -92,89 +88,115 @@ async fn receive(
     // Bound: whatever is announced from now on waits in the queue.
     drop(deaf);
     consumer.catch_up(shutdown).await;
-    let consume = |queue: String| {
-        channel.basic_consume(queue.into(), "".into(), BasicConsumeOptions::default(), FieldTable::default())
+    let consume = async |channel: &Channel, queue: String| {
+        let (options, arguments) = (BasicConsumeOptions::default(), FieldTable::default());
+        channel.basic_consume(queue.into(), "".into(), options, arguments).await
     };
     let consuming = async {
-        Ok::<_, lapin::Error>((consume(names.dead(noun)).await?, consume(names.queue(noun)).await?))
+        // A channel of its own: acknowledging many at once speaks of a channel.
+        let of_dead = connection.create_channel().await?;
+        let dead = consume(&of_dead, names.dead(noun)).await?;
+        Ok::<_, lapin::Error>((dead, consume(&channel, names.queue(noun)).await?))
     };
     let (mut dead, mut live) =
         tokio::time::timeout(ANSWER_MAX, consuming).await.map_err(|_| Broken::Silent)??;
     tracing::info!(messaging.destination.name = names.queue(noun), "receiving");
 
-    // When this ends, however it ends, the lanes end too.
-    let stop = shutdown.child_token();
-    let _guard = stop.clone().drop_guard();
-    let (senders, lanes): (Vec<_>, Vec<_>) = (0..=LANES)
-        .map(|lane| {
-            let (sender, receiver) = mpsc::channel(usize::from(PREFETCH));
-            (sender, work(receiver, consumer, lane == LANES, stop.clone()))
-        })
-        .unzip();
-    let dispatch = async {
-        // Owned here, so that the lanes run dry and end when this does.
-        let senders = senders;
-        loop {
-            let (lane, delivery) = tokio::select! {
-                () = stop.cancelled() => return Ok(()),
-                delivery = live.next() => (None, delivery),
-                delivery = dead.next() => (Some(LANES), delivery),
-                () = tokio::time::sleep(LOOK) => {
-                    if connection.status().connected() {
-                        continue;
-                    }
-                    return Err(Broken::Lost);
-                }
-            };
-            let message = Message::from(delivery.ok_or(Broken::Lost)??);
-            let lane = lane.unwrap_or_else(|| message.lane());
-            if senders[lane].send(message).await.is_err() {
-                return Err(Broken::Lost);
-            }
+    let received = loop {
+        let took = tokio::select! {
+            () = shutdown.cancelled() => break Ok(()),
+            delivery = live.next() => match taken(delivery) {
+                Ok(first) => take(&mut live, first, consumer, shutdown).await,
+                Err(broken) => Err(broken),
+            },
+            delivery = dead.next() => match taken(delivery) {
+                Ok(dead) => bury(dead, consumer, shutdown).await,
+                Err(broken) => Err(broken),
+            },
+            () = tokio::time::sleep(LOOK) => match connection.status().connected() {
+                true => Ok(()),
+                false => Err(Broken::Lost),
+            },
+        };
+        if let Err(broken) = took {
+            break Err(broken);
         }
     };
-    let run = async {
-        let dispatched = dispatch.await;
-        stop.cancel();
-        dispatched
-    };
-    let (dispatched, worked) = futures::join!(run, join_all(lanes));
     // What was not acknowledged comes again, and is known.
     let _ = tokio::time::timeout(ANSWER_MAX, connection.close(200, "goodbye".into())).await;
-    dispatched.and(worked.into_iter().collect())
+    received
 }
 
-/// Handles the messages of one lane, one after the other. The message in hand is finished when it is told to stop.
-async fn work(
-    mut messages: mpsc::Receiver<Message>,
+fn taken(delivery: Option<Result<Delivery, lapin::Error>>) -> Result<Message, Broken> {
+    Ok(Message::from(delivery.ok_or(Broken::Lost)??))
+}
+
+/// Applies a message with all that came in behind it, and acknowledges them together. What is in hand is finished when
+/// the consumer is told to stop.
+async fn take(
+    live: &mut lapin::Consumer,
+    first: Message,
     consumer: &Consumer,
-    dead: bool,
-    stop: CancellationToken,
+    stop: &CancellationToken,
 ) -> Result<(), Broken> {
-    while let Some(Some(message)) = stop.run_until_cancelled(messages.recv()).await {
-        let mut pause = PAUSE_MIN;
-        loop {
-            let taken = match &message.fault {
-                Some(fault) => consumer.park(&message.envelope, fault).await,
-                None if dead => consumer.park(&message.envelope, "the broker gave it up").await,
-                None => consumer.receive(&message.envelope).await,
-            };
-            match taken {
-                Ok(()) => break,
-                // Kept in hand instead of returned: the broker would count a delivery and give it up in the end.
-                Err(error) => tracing::warn!(error = %error, "an event cannot be taken now; trying again"),
-            }
-            if stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
-                return Ok(());
-            }
-            pause = (pause * 2).min(PAUSE_MAX);
+    let (mut envelopes, mut faulty) = (Vec::new(), Vec::new());
+    let mut last = None;
+    let mut next = Some(first);
+    while let Some(Message { delivery, envelope, fault }) = next.take() {
+        match fault {
+            None => envelopes.push(envelope),
+            Some(fault) => faulty.push((envelope, fault)),
         }
-        if let Err(error) = message.delivery.ack(BasicAckOptions::default()).await {
-            stop.cancel();
-            return Err(error.into());
+        last = Some(delivery);
+        if envelopes.len() + faulty.len() < usize::from(PREFETCH) {
+            next = live.next().now_or_never().map(taken).transpose()?;
         }
     }
+    let kept = kept(stop, consumer, &faulty, &envelopes).await;
+    if let (true, Some(last)) = (kept, last) {
+        last.ack(BasicAckOptions { multiple: true }).await?;
+    }
     Ok(())
+}
+
+/// Keeps for an operator what the broker gave up.
+async fn bury(message: Message, consumer: &Consumer, stop: &CancellationToken) -> Result<(), Broken> {
+    let Message { delivery, envelope, fault } = message;
+    let fault = fault.unwrap_or_else(|| "the broker gave it up".to_owned());
+    if kept(stop, consumer, &[(envelope, fault)], &[]).await {
+        delivery.ack(BasicAckOptions::default()).await?;
+    }
+    Ok(())
+}
+
+/// Parks what is no event of ours and applies the others; false where it is told to stop before that succeeds. Messages
+/// are kept in hand meanwhile instead of returned: the broker would count a delivery, and give them up in the end.
+async fn kept(
+    stop: &CancellationToken,
+    consumer: &Consumer,
+    faulty: &[(Envelope, String)],
+    envelopes: &[Envelope],
+) -> bool {
+    let mut pause = PAUSE_MIN;
+    while let Err(error) = keep(consumer, faulty, envelopes).await {
+        tracing::warn!(error = %error, "events cannot be taken now; trying again");
+        if stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
+            return false;
+        }
+        pause = (pause * 2).min(PAUSE_MAX);
+    }
+    true
+}
+
+async fn keep(
+    consumer: &Consumer,
+    faulty: &[(Envelope, String)],
+    envelopes: &[Envelope],
+) -> Result<(), Unavailable> {
+    for (envelope, fault) in faulty {
+        consumer.park(envelope, fault).await?;
+    }
+    consumer.receive_all(envelopes).await
 }
 
 /// A message from the broker, read as an event.
@@ -183,14 +205,6 @@ struct Message {
     envelope: Envelope,
     /// Why it cannot be one of ours.
     fault: Option<String>,
-}
-
-impl Message {
-    fn lane(&self) -> usize {
-        let mut hasher = DefaultHasher::new();
-        self.envelope.key.hash(&mut hasher);
-        usize::try_from(hasher.finish()).unwrap_or_default() % LANES
-    }
 }
 
 impl From<Delivery> for Message {
