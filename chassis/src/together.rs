@@ -123,8 +123,7 @@ where
     if together.is_empty() {
         return;
     }
-    metrics::histogram!("served_together", "kind" => std::any::type_name::<W>())
-        .record(together.len() as f64);
+    .record(together.len() as f64);
     match serve(together.iter().map(|asked| asked.wish.clone()).collect()).await {
         Ok(answers) => {
             for (asked, answer) in together.into_iter().zip(answers) {
