@@ -123,7 +123,6 @@ where
     if together.is_empty() {
         return;
     }
-    .record(together.len() as f64);
     match serve(together.iter().map(|asked| asked.wish.clone()).collect()).await {
         Ok(answers) => {
             for (asked, answer) in together.into_iter().zip(answers) {
