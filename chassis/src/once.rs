@@ -1,13 +1,17 @@
 //! Doing a thing once: a repeated request gets the first reply again.
 
+use std::collections::HashSet;
+use std::fmt;
+
 use prost::Message;
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, Statement};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, QueryResult, Statement, Value};
 use serde::{Deserialize, Serialize};
 use tonic::{Code, Status};
 
 use crate::caller::Caller;
 use crate::db::Db;
 use crate::failpoint;
+use crate::rows::{self, Column, Rows};
 use crate::status;
 use crate::time::Timestamp;
 
@@ -32,6 +36,13 @@ impl Key {
             request_id: request_id.to_ascii_lowercase(),
             fingerprint: fingerprint(&request.encode_to_vec()),
         }
+    }
+}
+
+/// The caller, the method and the request's id.
+impl fmt::Display for Key {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{} {} {}", self.caller, self.method, self.request_id)
     }
 }
 
@@ -164,6 +175,66 @@ pub async fn settle<R: Message>(tx: &DatabaseTransaction, key: &Key, reply: &R) 
         ],
     ))
     .await?;
+    Ok(())
+}
+
+/// Claims many keys at once, as [`claim`] does each; no two of them are the same. Most are new, and cost one statement
+/// together.
+pub async fn claim_all<R: Message + Default>(
+    tx: &DatabaseTransaction,
+    keys: &[&Key],
+) -> Result<Vec<Result<Claim<R>, Error>>, DbErr> {
+    const COLUMNS: [Column; 4] =
+        [rows::text("caller"), rows::text("method"), rows::text("request_id"), rows::bytes("fingerprint")];
+    let named = keys.iter().filter(|key| !key.request_id.is_empty());
+    let row = |key: &&Key| -> [Value; 4] {
+        [
+            key.caller.as_str().into(),
+            key.method.as_str().into(),
+            key.request_id.as_str().into(),
+            key.fingerprint.clone().into(),
+        ]
+    };
+    let sql = "INSERT INTO requests (caller, method, request_id, fingerprint, create_time)
+         SELECT caller, method, request_id, fingerprint, $1 FROM {rows} AS new WHERE TRUE
+         ON CONFLICT (caller, method, request_id) DO NOTHING RETURNING caller, method, request_id";
+    let read = |row: &QueryResult| {
+        Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?, row.try_get_by_index(2)?))
+    };
+    let claimed: HashSet<(String, String, String)> = Rows::new(&COLUMNS, named.copied().map(|key| row(&key)))
+        .query(tx, sql, &[Timestamp::now().micros().into()], read)
+        .await?
+        .into_iter()
+        .collect();
+    let mut answers = Vec::with_capacity(keys.len());
+    for key in keys {
+        let id = (key.caller.clone(), key.method.clone(), key.request_id.clone());
+        answers.push(match key.request_id.is_empty() || claimed.contains(&id) {
+            true => Ok(Claim::New),
+            false => claim(tx, key).await,
+        });
+    }
+    Ok(answers)
+}
+
+/// Keeps the replies to many claimed requests.
+pub async fn settle_all<R: Message>(tx: &DatabaseTransaction, replies: Vec<(&Key, R)>) -> Result<(), DbErr> {
+    const COLUMNS: [Column; 4] =
+        [rows::text("caller"), rows::text("method"), rows::text("request_id"), rows::bytes("reply")];
+    let row = |(key, reply): (&Key, R)| -> [Value; 4] {
+        [
+            key.caller.as_str().into(),
+            key.method.as_str().into(),
+            key.request_id.as_str().into(),
+            reply.encode_to_vec().into(),
+        ]
+    };
+    let named = replies.into_iter().filter(|(key, _)| !key.request_id.is_empty());
+    let sql = "UPDATE requests SET reply = done.reply FROM {rows} AS done
+         WHERE requests.caller = done.caller AND requests.method = done.method
+           AND requests.request_id = done.request_id";
+    let rows = Rows::new(&COLUMNS, named.map(row));
+    rows.run(tx, sql, &[]).await?;
     Ok(())
 }
 

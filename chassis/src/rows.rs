@@ -59,6 +59,12 @@ pub const fn bytes(name: &'static str) -> Column {
 }
 
 impl Column {
+    /// What it is called in the statement.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
     /// The same, where some rows have nothing in it.
     #[must_use]
     pub const fn or_null(self) -> Column {

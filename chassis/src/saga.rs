@@ -18,10 +18,10 @@ use uuid::Uuid;
 
 pub use failure::{Failure, Refusal};
 pub(crate) use log::abandon_all;
-pub use log::{Direction, State, StepOutcome, Ticket, finish};
+pub use log::{Direction, State, StepOutcome, Ticket, finish, finish_all};
 pub use operator::{Filter, Intervention, StepView, View, compensate, get, list, retry, skip};
 pub use progress::DEADLINE_PASSED;
-pub use runner::{Runner, Settings, Started};
+pub use runner::{Begin, Runner, Settings, Started};
 
 /// A process across services: an enum of steps and two matches.
 ///

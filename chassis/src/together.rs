@@ -5,14 +5,15 @@
 
 use std::collections::{BTreeSet, VecDeque};
 use std::future::Future;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use futures::future::BoxFuture;
+use tokio::sync::{Semaphore, oneshot};
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 use tonic::{Code, Status};
 
-use crate::{deadline, status};
+use crate::{deadline, status, task};
 
 /// Wishes that wait for their turn; more wait with their callers.
 const WAITING_MAX: usize = 1024;
@@ -34,24 +35,29 @@ pub trait Wish: Clone + Send + Sync + 'static {
     }
 }
 
+/// The answers to wishes in their order, or why none of them could be served.
+pub type Served<W> = Result<Vec<Result<<W as Wish>::Answer, Status>>, Status>;
+
 /// Where wishes are handed in. Clones share it.
-pub struct Together<W: Wish>(mpsc::Sender<Asked<W>>);
+pub struct Together<W: Wish>(Arc<Inner<W>>);
 
 impl<W: Wish> Clone for Together<W> {
     fn clone(&self) -> Together<W> {
-        Together(self.0.clone())
+        Together(Arc::clone(&self.0))
     }
 }
 
-/// The wishes handed in, for the one who serves them.
-pub struct Wishes<W: Wish> {
-    waiting: mpsc::Receiver<Asked<W>>,
-    /// Taken from the line, and left for the next turn.
-    aside: VecDeque<Asked<W>>,
+struct Inner<W: Wish> {
+    serve: Box<dyn Fn(Vec<W>) -> BoxFuture<'static, Served<W>> + Send + Sync>,
+    places: Semaphore,
+    line: Mutex<Line<W>>,
 }
 
-/// The answers to wishes in their order, or why none of them could be served.
-pub type Served<W> = Result<Vec<Result<<W as Wish>::Answer, Status>>, Status>;
+struct Line<W: Wish> {
+    waiting: VecDeque<Asked<W>>,
+    /// Whether somebody serves: then whoever comes only gets in line.
+    served: bool,
+}
 
 struct Asked<W: Wish> {
     wish: W,
@@ -59,46 +65,103 @@ struct Asked<W: Wish> {
     answer: oneshot::Sender<Result<W::Answer, Status>>,
 }
 
-/// The two ends of the line.
-pub fn open<W: Wish>() -> (Together<W>, Wishes<W>) {
-    let (sender, waiting) = mpsc::channel(WAITING_MAX);
-    (Together(sender), Wishes { waiting, aside: VecDeque::new() })
-}
-
 impl<W: Wish> Together<W> {
-    /// Hands a wish in and waits for its answer.
+    /// `serve` answers each of the wishes it is given, in their order, or says why none of them could be served; then each
+    /// is tried alone, unless nothing can be served at all now (`UNAVAILABLE`).
+    pub fn new<F>(serve: impl Fn(Vec<W>) -> F + Send + Sync + 'static) -> Together<W>
+    where
+        F: Future<Output = Served<W>> + Send + 'static,
+    {
+        Together(Arc::new(Inner {
+            serve: Box::new(move |wishes| Box::pin(serve(wishes))),
+            places: Semaphore::new(WAITING_MAX),
+            line: Mutex::new(Line { waiting: VecDeque::new(), served: false }),
+        }))
+    }
+
+    /// Hands a wish in and waits for its answer. Whoever goes away meanwhile does not hear it; it is served all the same.
     pub async fn ask(&self, wish: W) -> Result<W::Answer, Status> {
         let until = deadline::remaining().map(|left| Instant::now() + left);
+        let _place = self.0.places.acquire().await.map_err(|_| unserved())?;
         let (answer, answered) = oneshot::channel();
-        self.0.send(Asked { wish, until, answer }).await.map_err(|_| stopping())?;
-        answered.await.unwrap_or_else(|_| Err(stopping()))
+        let serves = {
+            let mut line = self.0.line();
+            line.waiting.push_back(Asked { wish, until, answer });
+            !std::mem::replace(&mut line.served, true)
+        };
+        if serves {
+            let inner = Arc::clone(&self.0);
+            // Under nobody's deadline, and in a task of its own: the caller it begins with may go away.
+            task::spawn("together", async move { inner.serve_all().await });
+        }
+        answered.await.unwrap_or_else(|_| Err(unserved()))
     }
 }
 
-impl<W: Wish> Wishes<W> {
-    /// Serves wishes until shutdown. `serve` answers each of those it is given, in their order, or says why none of them
-    /// could be served; then each is tried alone, unless nothing could be served at all.
-    pub async fn serve<F>(mut self, serve: impl Fn(Vec<W>) -> F, shutdown: CancellationToken)
-    where
-        F: Future<Output = Served<W>>,
-    {
-        while let Some(together) = shutdown.run_until_cancelled(self.next()).await.flatten() {
-            serve_together(&serve, together).await;
-        }
+impl<W: Wish> Inner<W> {
+    fn line(&self) -> MutexGuard<'_, Line<W>> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whoever waits now, as many as fit: one wish about each thing.
-    async fn next(&mut self) -> Option<Vec<Asked<W>>> {
-        let first = match self.aside.pop_front() {
-            Some(first) => first,
-            None => self.waiting.recv().await?,
-        };
-        let mut about = BTreeSet::from([first.wish.about().to_owned()]);
-        let mut size = first.wish.size();
-        let mut together = vec![first];
-        let mut later = VecDeque::new();
+    /// Serves until nobody waits.
+    async fn serve_all(&self) {
+        // Should serving panic, the next to come serves those who wait.
+        let serving = Serving(self);
+        loop {
+            let next = self.line().next();
+            let Some(together) = next else { break };
+            self.serve(together).await;
+        }
+        std::mem::forget(serving);
+    }
+
+    async fn serve(&self, mut together: Vec<Asked<W>>) {
+        // Nobody hears the answers to these any more; served, they would only keep the others waiting.
+        let now = Instant::now();
+        together.retain(|asked| asked.until.is_none_or(|until| now < until));
+        if together.is_empty() {
+            return;
+        }
+        match (self.serve)(together.iter().map(|asked| asked.wish.clone()).collect()).await {
+            Ok(answers) => {
+                for (asked, answer) in together.into_iter().zip(answers) {
+                    let _ = asked.answer.send(answer);
+                }
+            }
+            // One wish that cannot be served must not be the others' undoing.
+            Err(status) if together.len() > 1 && status.code() != Code::Unavailable => {
+                for asked in together {
+                    let answer = (self.serve)(vec![asked.wish]).await;
+                    let answer =
+                        answer.and_then(|mut answers| answers.pop().unwrap_or_else(|| Err(unserved())));
+                    let _ = asked.answer.send(answer);
+                }
+            }
+            Err(status) => {
+                for asked in together {
+                    let _ = asked.answer.send(Err(status.clone()));
+                }
+            }
+        }
+    }
+}
+
+struct Serving<'a, W: Wish>(&'a Inner<W>);
+
+impl<W: Wish> Drop for Serving<'_, W> {
+    fn drop(&mut self) {
+        self.0.line().served = false;
+    }
+}
+
+impl<W: Wish> Line<W> {
+    /// Whoever waits now, as many as fit: one wish about each thing. Where nobody does, nobody serves any more.
+    fn next(&mut self) -> Option<Vec<Asked<W>>> {
+        let mut about = BTreeSet::new();
+        let mut size = 0;
+        let (mut together, mut later) = (Vec::new(), VecDeque::new());
         while together.len() < TOGETHER_MAX && size < SIZE_MAX {
-            let Some(next) = self.aside.pop_front().or_else(|| self.waiting.try_recv().ok()) else { break };
+            let Some(next) = self.waiting.pop_front() else { break };
             if about.insert(next.wish.about().to_owned()) {
                 size += next.wish.size();
                 together.push(next);
@@ -106,54 +169,19 @@ impl<W: Wish> Wishes<W> {
                 later.push_back(next);
             }
         }
-        later.append(&mut self.aside);
-        self.aside = later;
-        Some(together)
+        later.append(&mut self.waiting);
+        self.waiting = later;
+        self.served = !together.is_empty();
+        self.served.then_some(together)
     }
 }
 
-async fn serve_together<W, F>(serve: &impl Fn(Vec<W>) -> F, mut together: Vec<Asked<W>>)
-where
-    W: Wish,
-    F: Future<Output = Served<W>>,
-{
-    // Nobody hears the answers to these any more; served, they would only keep the others waiting.
-    let now = Instant::now();
-    together.retain(|asked| asked.until.is_none_or(|until| now < until));
-    if together.is_empty() {
-        return;
-    }
-    match serve(together.iter().map(|asked| asked.wish.clone()).collect()).await {
-        Ok(answers) => {
-            for (asked, answer) in together.into_iter().zip(answers) {
-                // Whoever went away does not hear it.
-                let _ = asked.answer.send(answer);
-            }
-        }
-        // One wish that cannot be served must not be the others' undoing.
-        Err(status) if together.len() > 1 && status.code() != Code::Unavailable => {
-            for asked in together {
-                let answer = serve(vec![asked.wish]).await;
-                let answer = answer.and_then(|mut answers| answers.pop().unwrap_or_else(|| Err(stopping())));
-                let _ = asked.answer.send(answer);
-            }
-        }
-        Err(status) => {
-            for asked in together {
-                let _ = asked.answer.send(Err(status.clone()));
-            }
-        }
-    }
-}
-
-fn stopping() -> Status {
-    status::unavailable("STOPPING", "the service is stopping", Duration::from_secs(1))
+fn unserved() -> Status {
+    status::unavailable("UNSERVED", "it was not served; try again", Duration::from_secs(1))
 }
 
 #[cfg(test)]
 mod tests {
-    use futures::FutureExt;
-
     use super::*;
 
     #[derive(Clone, Debug)]
@@ -177,11 +205,8 @@ mod tests {
 
     /// How many are served together, turn by turn, of those who wait now. Nobody waits for more to come.
     fn turns(asked: impl IntoIterator<Item = Asked<Lines>>) -> Vec<usize> {
-        let (together, mut wishes) = open();
-        for asked in asked {
-            together.0.try_send(asked).unwrap_or_else(|_| panic!("the line is full"));
-        }
-        std::iter::from_fn(|| wishes.next().now_or_never().flatten().map(|together| together.len())).collect()
+        let mut line = Line { waiting: asked.into_iter().collect(), served: true };
+        std::iter::from_fn(|| line.next().map(|together| together.len())).collect()
     }
 
     #[test]
@@ -196,32 +221,47 @@ mod tests {
         assert_eq!(turns([wish(1, 1), wish(1, 1), wish(2, 1), wish(1, 1)]), [2, 1, 1]);
     }
 
-    #[test]
-    fn the_line_has_an_end() {
-        let (together, _wishes) = open();
-        let taken = (0..2 * WAITING_MAX).filter(|order| together.0.try_send(wish(*order, 1)).is_ok()).count();
-        assert_eq!(taken, WAITING_MAX);
-    }
-
-    #[tokio::test]
-    async fn one_that_cannot_be_served_is_not_the_undoing_of_the_others() {
-        let (together, wishes) = open();
-        let serve = |some: Vec<Lines>| async move {
+    /// Serves lines, but none together with one of thirteen, and none of seven.
+    fn superstitious() -> Together<Lines> {
+        Together::new(async |some: Vec<Lines>| {
+            assert!(some.iter().all(|lines| lines.1 != 7), "seven");
             if some.iter().any(|lines| lines.1 == 13) {
                 return Err(Status::failed_precondition("thirteen"));
             }
             Ok(some.iter().map(|lines| Ok(lines.1)).collect())
-        };
-        let stop = CancellationToken::new();
-        let asked = async {
-            let asked = [1, 13, 3].map(|size| together.ask(Lines(format!("orders/{size}"), size)));
-            let answers = futures::future::join_all(asked).await;
-            stop.cancel();
-            answers
-        };
-        let (answers, ()) = futures::join!(asked, wishes.serve(serve, stop.clone()));
-        let answers: Vec<_> =
-            answers.into_iter().map(|answer| answer.map_err(|status| status.code())).collect();
-        assert_eq!(answers, [Ok(1), Err(Code::FailedPrecondition), Ok(3)]);
+        })
+    }
+
+    async fn ask(together: &Together<Lines>, sizes: &[usize]) -> Vec<Result<usize, Code>> {
+        let asked = sizes.iter().map(|size| together.ask(Lines(format!("orders/{size}"), *size)));
+        let answers = futures::future::join_all(asked).await;
+        answers.into_iter().map(|answer| answer.map_err(|status| status.code())).collect()
+    }
+
+    #[tokio::test]
+    async fn one_that_cannot_be_served_is_not_the_undoing_of_the_others() {
+        let together = superstitious();
+        assert_eq!(ask(&together, &[1, 13, 3]).await, [Ok(1), Err(Code::FailedPrecondition), Ok(3)]);
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_nobody_elses_trouble() {
+        let together = superstitious();
+        assert_eq!(ask(&together, &[7]).await, [Err(Code::Unavailable)]);
+        assert_eq!(ask(&together, &[1, 2]).await, [Ok(1), Ok(2)]);
+    }
+
+    #[tokio::test]
+    async fn what_is_asked_for_is_served_although_nobody_waits_for_the_answer() {
+        let (told, mut heard) = tokio::sync::mpsc::channel(1);
+        let together = Together::new(move |some: Vec<Lines>| {
+            let told = told.clone();
+            async move {
+                told.send(some.len()).await.expect("somebody listens");
+                Ok(some.iter().map(|lines| Ok(lines.1)).collect())
+            }
+        });
+        assert!(futures::FutureExt::now_or_never(together.ask(Lines("orders/1".into(), 1))).is_none());
+        assert_eq!(heard.recv().await, Some(1));
     }
 }

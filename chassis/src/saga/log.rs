@@ -1,14 +1,15 @@
 //! The saga's rows, and the conditional writes that only their owner can make.
 
 use std::fmt::Debug;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use sea_orm::entity::prelude::*;
-use sea_orm::sea_query::OnConflict;
-use sea_orm::{DatabaseTransaction, ExprTrait, QueryOrder, QuerySelect, Set, Statement};
+use sea_orm::{DatabaseTransaction, ExprTrait, QueryOrder, QuerySelect, Set, Statement, Value};
 
 use super::{Failure, Refusal, Saga, request_id};
 use crate::db::Db;
+use crate::rows::{self, Column, Rows};
 use crate::time::Timestamp;
 
 /// Where a saga stands.
@@ -156,16 +157,48 @@ pub(super) mod entry {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-/// The right to write a saga's rows: good until another owner claims them.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+/// The right to write a saga's rows: good until another owner claims them. Clones are the same right.
+#[derive(Clone, Debug)]
 pub struct Ticket {
     /// The saga.
     pub saga: Uuid,
     /// Grows with each owner; a write under an old one changes nothing.
     pub fence: i64,
+    unwritten: Arc<Mutex<Unwritten>>,
+}
+
+/// What the end of a saga writes besides: what its steps left, and the lines of its log that it closes.
+#[derive(Debug, Default)]
+struct Unwritten {
+    data: String,
+    lines: Vec<entry::Model>,
 }
 
 impl Ticket {
+    pub(super) fn of(row: &row::Model) -> Ticket {
+        Ticket { saga: row.id, fence: row.fence, unwritten: Arc::default() }
+    }
+
+    /// Says what stands in the log and is not written, or not ended.
+    pub(super) fn hold(&self, log: &Log, saved: &Log) {
+        let open = |entry: &&entry::Model| entry.end_time.is_none() || !saved.entries.contains(entry);
+        let lines = log.entries.iter().filter(open).cloned().collect();
+        *self.unwritten() = Unwritten { data: log.row.data.clone(), lines };
+    }
+
+    fn closed(&self, now: i64) -> Vec<entry::Model> {
+        let mut lines = self.unwritten().lines.clone();
+        for line in lines.iter_mut().filter(|line| line.end_time.is_none()) {
+            line.outcome = StepOutcome::Done;
+            line.end_time = Some(now);
+        }
+        lines
+    }
+
+    fn unwritten(&self) -> MutexGuard<'_, Unwritten> {
+        self.unwritten.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The `request_id` of the step's own call.
     #[must_use]
     pub fn request_id(&self, step: impl Debug) -> String {
@@ -184,31 +217,34 @@ impl Ticket {
 /// Doing it twice under one ticket changes nothing. A ticket that another owner has outdated fails, and with it the
 /// caller's transaction.
 pub async fn finish(tx: &DatabaseTransaction, ticket: &Ticket) -> Result<(), Failure> {
+    finish_all(tx, std::slice::from_ref(ticket)).await
+}
+
+/// Ends many sagas as completed. One outdated ticket fails all.
+pub async fn finish_all(tx: &DatabaseTransaction, tickets: &[Ticket]) -> Result<(), Failure> {
+    const COLUMNS: [Column; 3] = [rows::uuid("id"), rows::bigint("fence"), rows::text("data")];
     let now = Timestamp::now().micros();
-    let ended = row::Entity::update_many()
-        .col_expr(row::Column::State, Expr::value(State::Completed))
-        .col_expr(row::Column::LeaseUntil, Expr::value(i64::MAX))
-        .col_expr(row::Column::UpdateTime, Expr::value(now))
-        .col_expr(row::Column::EndTime, Expr::value(now))
-        .filter(row::Column::Id.eq(ticket.saga))
-        .filter(row::Column::Fence.eq(ticket.fence))
-        .filter(row::Column::State.eq(State::Running))
-        .exec(tx)
+    let row = |ticket: &Ticket| -> [Value; 3] {
+        [ticket.saga.into(), ticket.fence.into(), ticket.unwritten().data.as_str().into()]
+    };
+    let ended = Rows::new(&COLUMNS, tickets.iter().map(row))
+        .run(
+            tx,
+            "UPDATE saga SET state = 'COMPLETED', data = done.data, lease_until = $1, update_time = $2, end_time = $2
+             FROM {rows} AS done WHERE saga.id = done.id AND saga.fence = done.fence AND saga.state = 'RUNNING'",
+            &[i64::MAX.into(), now.into()],
+        )
         .await?;
-    if ended.rows_affected == 0 {
-        return match find(tx, ticket.saga).await? {
-            Some(row) if row.fence == ticket.fence && row.state == State::Completed => Ok(()),
-            _ => Err(Failure::Unknown("another owner has this saga".to_owned())),
-        };
+    if ended < tickets.len() as u64 {
+        for ticket in tickets {
+            match find(tx, ticket.saga).await? {
+                Some(row) if row.fence == ticket.fence && row.state == State::Completed => {}
+                _ => return Err(Failure::Unknown("another owner has this saga".to_owned())),
+            }
+        }
     }
-    entry::Entity::update_many()
-        .col_expr(entry::Column::Outcome, Expr::value(StepOutcome::Done))
-        .col_expr(entry::Column::EndTime, Expr::value(now))
-        .filter(entry::Column::SagaId.eq(ticket.saga))
-        .filter(entry::Column::EndTime.is_null())
-        .exec(tx)
-        .await?;
-    Ok(())
+    let closed: Vec<_> = tickets.iter().flat_map(|ticket| ticket.closed(now)).collect();
+    Ok(upsert(tx, &closed).await?)
 }
 
 /// A saga as it stands in the database, held in memory while its owner works on it.
@@ -238,12 +274,6 @@ impl Log {
 
     pub(super) fn refusal(&self) -> Option<Refusal> {
         serde_json::from_str(self.row.refusal.as_deref()?).ok()
-    }
-
-    /// Writes the first rows: the saga, owned from the start, and the start of its first step.
-    pub(super) async fn insert(&self, tx: &DatabaseTransaction) -> Result<(), DbErr> {
-        row::Entity::insert(set(&self.row)).exec_without_returning(tx).await?;
-        upsert(tx, &self.entries).await
     }
 
     /// Writes what changed since `saved`. False: another owner has the saga, and nothing was written.
@@ -353,27 +383,74 @@ pub(super) async fn abandoned<S: Saga>(db: &impl ConnectionTrait, limit: u64) ->
         .await
 }
 
-fn set(row: &row::Model) -> row::ActiveModel {
-    row::ActiveModel::from(row.clone()).reset_all()
+/// Writes the rows of sagas that begin. Their logs are empty.
+pub(super) async fn insert(tx: &DatabaseTransaction, begun: &[&row::Model]) -> Result<(), DbErr> {
+    const COLUMNS: [Column; 11] = [
+        rows::uuid("id"),
+        rows::text("kind"),
+        rows::text("subject"),
+        rows::int("version"),
+        rows::text("step"),
+        rows::text("data"),
+        rows::text("owner"),
+        rows::bigint("fence"),
+        rows::bigint("lease_until"),
+        rows::bigint("deadline_at"),
+        rows::bigint("create_time"),
+    ];
+    let values = |row: &&row::Model| -> [Value; 11] {
+        [
+            row.id.into(),
+            row.kind.as_str().into(),
+            row.subject.as_str().into(),
+            row.version.into(),
+            row.step.as_str().into(),
+            row.data.as_str().into(),
+            row.owner.as_str().into(),
+            row.fence.into(),
+            row.lease_until.into(),
+            row.deadline_at.into(),
+            row.create_time.into(),
+        ]
+    };
+    let sql = "INSERT INTO saga (id, kind, subject, version, state, step, data, owner, fence, lease_until, attempts,
+             next_attempt_at, deadline_at, create_time, update_time)
+         SELECT id, kind, subject, version, 'RUNNING', step, data, owner, fence, lease_until, 1,
+             create_time, deadline_at, create_time, create_time FROM {rows} AS new";
+    Rows::new(&COLUMNS, begun.iter().map(values)).run(tx, sql, &[]).await?;
+    Ok(())
 }
 
+/// Writes lines of logs, or what became of them.
 pub(super) async fn upsert(tx: &DatabaseTransaction, entries: &[entry::Model]) -> Result<(), DbErr> {
-    if entries.is_empty() {
-        return Ok(());
-    }
-    let rows = (entries.iter().cloned()).map(|entry| entry::ActiveModel::from(entry).reset_all());
-    entry::Entity::insert_many(rows)
-        .on_conflict(
-            OnConflict::columns([entry::Column::SagaId, entry::Column::Seq])
-                .update_columns([
-                    entry::Column::Attempt,
-                    entry::Column::Outcome,
-                    entry::Column::Error,
-                    entry::Column::EndTime,
-                ])
-                .to_owned(),
-        )
-        .exec_without_returning(tx)
-        .await?;
+    const COLUMNS: [Column; 9] = [
+        rows::uuid("saga_id"),
+        rows::int("seq"),
+        rows::text("step"),
+        rows::text("direction"),
+        rows::int("attempt"),
+        rows::text("outcome"),
+        rows::text("error").or_null(),
+        rows::bigint("start_time"),
+        rows::bigint("end_time").or_null(),
+    ];
+    let values = |entry: &entry::Model| -> [Value; 9] {
+        [
+            entry.saga_id.into(),
+            entry.seq.into(),
+            entry.step.as_str().into(),
+            entry.direction.to_value().into(),
+            entry.attempt.into(),
+            entry.outcome.to_value().into(),
+            entry.error.clone().into(),
+            entry.start_time.into(),
+            entry.end_time.into(),
+        ]
+    };
+    let sql = "INSERT INTO saga_steps (saga_id, seq, step, direction, attempt, outcome, error, start_time, end_time)
+         SELECT saga_id, seq, step, direction, attempt, outcome, error, start_time, end_time FROM {rows} AS new
+         WHERE TRUE ON CONFLICT (saga_id, seq) DO UPDATE SET attempt = excluded.attempt, outcome = excluded.outcome,
+             error = excluded.error, end_time = excluded.end_time";
+    Rows::new(&COLUMNS, entries.iter().map(values)).run(tx, sql, &[]).await?;
     Ok(())
 }

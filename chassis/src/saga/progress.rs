@@ -57,14 +57,10 @@ impl Plan {
         quarter.clamp(self.delay_first, self.delay_max.max(self.delay_first))
     }
 
-    /// The first step that is needed from this position on.
-    fn from(&self, step: usize, needed: &[bool]) -> Option<usize> {
-        (step..self.steps.len()).find(|step| needed[*step])
-    }
-
-    /// The name of the step it begins with, where there is one.
-    pub(super) fn first(&self, needed: &[bool]) -> Option<&str> {
-        self.from(0, needed).map(|step| self.steps[step].as_str())
+    /// Whether there is a way back at this step: before the pivot, and at one that tells by the saga's row whether it
+    /// happened.
+    fn turns_back_at(&self, step: usize) -> bool {
+        step < self.pivot || (step == self.pivot && self.pivot_is_local)
     }
 }
 
@@ -109,16 +105,15 @@ impl Progress {
 
     /// Takes in how the step went.
     pub(super) fn ran(&mut self, step: usize, result: Result<(), Failure>, late: bool, now: i64) {
-        let local_pivot = step == self.plan.pivot && self.plan.pivot_is_local;
         match result {
             Ok(()) => {
-                self.close(StepOutcome::Done, None, now);
+                self.close(step, StepOutcome::Done, None, now);
                 self.log.row.attempts = 1;
                 self.log.row.last_error = None;
             }
             Err(Failure::Refused(refusal)) if step <= self.plan.pivot => {
-                self.close(StepOutcome::Refused, Some(refusal.message.clone()), now);
-                self.turn_back(refusal);
+                self.close(step, StepOutcome::Refused, Some(refusal.message.clone()), now);
+                self.turn_back(refusal, now);
             }
             // Past the pivot there is no way back, and asking again what was refused changes nothing.
             Err(Failure::Refused(refusal)) => self.give_up(refusal.message, now),
@@ -126,23 +121,22 @@ impl Progress {
                 self.fail_attempt(&error);
                 // Somebody has answered, so that its tries begin anew; and a refusal from here on may leave something.
                 self.log.row.attempts = 2;
-                if late && (step < self.plan.pivot || local_pivot) {
-                    self.close(StepOutcome::GivenUp, Some(error), now);
-                    self.turn_back(too_late());
+                if late && self.plan.turns_back_at(step) {
+                    self.close(step, StepOutcome::GivenUp, Some(error), now);
+                    self.turn_back(too_late(), now);
                 } else if late {
                     self.give_up(error, now);
                 } else {
-                    self.delay = Some(
-                        self.plan.patience(self.log.entries.last().map_or(0, |entry| now - entry.start_time)),
-                    );
+                    let taken = self.open_run(step).map_or(0, |entry| now - entry.start_time);
+                    self.delay = Some(self.plan.patience(taken));
                 }
             }
             Err(Failure::Unavailable(error) | Failure::Unknown(error)) => {
                 let exhausted = self.log.row.attempts >= self.plan.step_tries;
                 self.fail_attempt(&error);
-                if (step < self.plan.pivot || local_pivot) && (exhausted || late) {
-                    self.close(StepOutcome::GivenUp, Some(error.clone()), now);
-                    self.turn_back(unavailable(&self.plan.steps[step]));
+                if self.plan.turns_back_at(step) && (exhausted || late) {
+                    self.close(step, StepOutcome::GivenUp, Some(error.clone()), now);
+                    self.turn_back(unavailable(&self.plan.steps[step]), now);
                 } else if late {
                     self.give_up(error, now);
                 } else {
@@ -180,32 +174,59 @@ impl Progress {
     }
 
     fn forward(&mut self, late: bool, now: i64) -> Option<Next> {
-        let last = self.log.entries.iter().rev().find(|entry| entry.direction == Direction::Run);
-        let Some(last) = last else {
-            match self.plan.first(&self.needed).map(str::to_owned) {
-                Some(first) => self.log.open(first, Direction::Run, now),
-                None => self.end(State::Completed, now),
-            }
-            return None;
-        };
-        let Some(step) = self.plan.steps.iter().position(|name| *name == last.step) else {
-            let error = format!("this version knows no step {}", last.step);
+        let runs = self.log.entries.iter().filter(|entry| entry.direction == Direction::Run);
+        if let Some(unknown) = runs.clone().find(|entry| !self.plan.steps.contains(&entry.step)) {
+            let error = format!("this version knows no step {}", unknown.step);
             self.give_up(error, now);
             return None;
-        };
-        if last.end_time.is_none() && self.needed[step] {
-            return Some(Next::Run(step));
         }
-        if last.end_time.is_none() {
-            // An earlier version of the definition opened it, and found nothing to do.
-            self.close(StepOutcome::Done, None, now);
+        let has_run =
+            |name: &String| runs.clone().any(|entry| entry.step == *name && entry.end_time.is_some());
+        let next =
+            (0..self.plan.steps.len()).find(|step| self.needed[*step] && !has_run(&self.plan.steps[*step]));
+        match next {
+            None => {
+                // An earlier version of the definition may have opened what this one does not need.
+                self.close_open(StepOutcome::Done, now);
+                self.end(State::Completed, now);
+                None
+            }
+            // There is still a way back, also for what may have begun.
+            Some(step) if late && self.plan.turns_back_at(step) => {
+                self.turn_back(too_late(), now);
+                None
+            }
+            Some(step) => {
+                let name = self.plan.steps[step].clone();
+                match self.open_run(step) {
+                    Some(_) => self.log.row.step = name,
+                    None => self.log.open(name, Direction::Run, now),
+                }
+                Some(Next::Run(step))
+            }
         }
-        match self.plan.from(step + 1, &self.needed) {
-            None => self.end(State::Completed, now),
-            Some(_) if late && step < self.plan.pivot => self.turn_back(too_late()),
-            Some(next) => self.log.open(self.plan.steps[next].clone(), Direction::Run, now),
+    }
+
+    /// Writes down that any step before the pivot may have begun: a process that has died did not say how far it came.
+    pub(super) fn may_have_begun(&mut self, now: i64) {
+        for step in 0..self.plan.pivot {
+            if self.needed[step] && self.open_run(step).is_none() {
+                self.log.open(self.plan.steps[step].clone(), Direction::Run, now);
+            }
         }
-        None
+    }
+
+    /// Whether this step, run for the first time, need not be written down before: a saga that dies here is run again from
+    /// its first step by whoever takes it over, and every step before it is repeatable.
+    pub(super) fn is_plain(&self, step: usize) -> bool {
+        let row = &self.log.row;
+        row.state == State::Running && row.last_error.is_none() && self.plan.turns_back_at(step)
+    }
+
+    fn open_run(&self, step: usize) -> Option<&entry::Model> {
+        let name = &self.plan.steps[step];
+        let open = |entry: &&entry::Model| entry.direction == Direction::Run && entry.end_time.is_none();
+        self.log.entries.iter().filter(open).find(|entry| entry.step == *name)
     }
 
     fn backward(&mut self, now: i64) -> Option<Next> {
@@ -254,9 +275,12 @@ impl Progress {
         Outcome::Compensated(self.log.refusal().unwrap_or_else(too_late))
     }
 
-    fn close(&mut self, outcome: StepOutcome, error: Option<String>, now: i64) {
-        let open = |entry: &&mut entry::Model| entry.direction == Direction::Run && entry.end_time.is_none();
-        if let Some(entry) = self.log.entries.iter_mut().rev().find(open) {
+    fn close(&mut self, step: usize, outcome: StepOutcome, error: Option<String>, now: i64) {
+        let name = &self.plan.steps[step];
+        let open = |entry: &&mut entry::Model| {
+            entry.direction == Direction::Run && entry.end_time.is_none() && entry.step == *name
+        };
+        if let Some(entry) = self.log.entries.iter_mut().find(open) {
             entry.outcome = outcome;
             entry.attempt = self.log.row.attempts;
             entry.error = error.or_else(|| entry.error.take());
@@ -264,7 +288,17 @@ impl Progress {
         }
     }
 
-    fn turn_back(&mut self, refusal: Refusal) {
+    fn close_open(&mut self, outcome: StepOutcome, now: i64) {
+        let open = |entry: &&mut entry::Model| entry.direction == Direction::Run && entry.end_time.is_none();
+        for entry in self.log.entries.iter_mut().filter(open) {
+            entry.outcome = outcome;
+            entry.end_time = Some(now);
+        }
+    }
+
+    fn turn_back(&mut self, refusal: Refusal, now: i64) {
+        // What else may have begun is given up too.
+        self.close_open(StepOutcome::GivenUp, now);
         self.log.row.state = State::Compensating;
         self.log.row.attempts = 1;
         self.log.row.last_error = Some(refusal.message.clone());

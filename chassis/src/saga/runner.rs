@@ -19,6 +19,8 @@ use crate::deadline;
 use crate::task;
 use crate::time::Timestamp;
 
+/// The fence of whoever accepted the saga.
+const FIRST_OWNER: i64 = 1;
 /// Longer than any saga: the steps of a saga are bound by their own deadlines.
 const UNBOUNDED: Duration = Duration::from_secs(365 * 24 * 3600);
 
@@ -88,8 +90,21 @@ pub struct Started<S: Saga> {
 impl<S: Saga> Started<S> {
     /// The right to write the saga's rows.
     pub fn ticket(&self) -> Ticket {
-        ticket(&self.log.row)
+        Ticket::of(&self.log.row)
     }
+}
+
+/// A saga to start: about `subject`, and with so much time.
+#[derive(Debug)]
+pub struct Begin<S: Saga> {
+    /// Its id.
+    pub id: Uuid,
+    /// The resource it is about.
+    pub subject: String,
+    /// What its steps need.
+    pub state: S::State,
+    /// How long it may take before it turns back.
+    pub deadline: Duration,
 }
 
 impl<S: Saga> Runner<S> {
@@ -128,7 +143,7 @@ impl<S: Saga> Runner<S> {
         Runner { inner: Arc::new(inner) }
     }
 
-    /// Writes the saga and the start of its first step in the accepting transaction, already owned by this process.
+    /// Writes the saga in the accepting transaction, already owned by this process.
     ///
     /// `subject` is the resource the saga is about; past `deadline` it turns back, or asks for attention after the pivot.
     pub async fn start(
@@ -139,18 +154,29 @@ impl<S: Saga> Runner<S> {
         state: &S::State,
         deadline: Duration,
     ) -> Result<Started<S>, DbErr> {
+        let begin = Begin { id, subject: subject.to_owned(), state: state.clone(), deadline };
+        self.start_all(tx, vec![begin]).await?.pop().ok_or(DbErr::RecordNotInserted)
+    }
+
+    /// Writes many sagas, as [`Runner::start`] does one.
+    pub async fn start_all(
+        &self,
+        tx: &DatabaseTransaction,
+        sagas: Vec<Begin<S>>,
+    ) -> Result<Vec<Started<S>>, DbErr> {
         let now = Timestamp::now();
-        let mut log = Log {
-            row: row::Model {
+        let mut started = Vec::with_capacity(sagas.len());
+        for Begin { id, subject, state, deadline } in sagas {
+            let row = row::Model {
                 id,
                 kind: S::KIND.to_owned(),
-                subject: subject.to_owned(),
+                subject,
                 version: S::VERSION,
                 state: State::Running,
                 step: String::new(),
-                data: encode(state)?,
+                data: encode(&state)?,
                 owner: self.inner.owner.clone(),
-                fence: 1,
+                fence: FIRST_OWNER,
                 lease_until: now.plus(self.inner.settings.lease).micros(),
                 attempts: 1,
                 next_attempt_at: now.micros(),
@@ -160,15 +186,11 @@ impl<S: Saga> Runner<S> {
                 create_time: now.micros(),
                 update_time: now.micros(),
                 end_time: None,
-            },
-            entries: Vec::new(),
-        };
-        let needed = needed(&(self.inner.factory)(ticket(&log.row), state.clone()));
-        if let Some(first) = self.inner.plan.first(&needed) {
-            log.open(first.to_owned(), super::Direction::Run, now.micros());
+            };
+            started.push(Started { log: Log { row, entries: Vec::new() }, state });
         }
-        log.insert(tx).await?;
-        Ok(Started { log, state: state.clone() })
+        log::insert(tx, &started.iter().map(|started| &started.log.row).collect::<Vec<_>>()).await?;
+        Ok(started)
     }
 
     /// Drives an accepted saga to its end, in a task of its own: a caller who goes away does not cut it.
@@ -257,16 +279,28 @@ impl<S: Saga> Runner<S> {
         deadline::scope(Instant::now() + UNBOUNDED, self.steps(log, state)).instrument(span).await
     }
 
+    /// What goes well is not written down step by step: the saga's row, written before any step, says that it runs, and
+    /// its end says the rest. A process that dies meanwhile leaves a row without a step: whoever takes it over then takes
+    /// every step before the pivot for one that may have begun. From the first trouble on, each step is written down
+    /// before it is made.
     async fn steps(&self, log: Log, state: S::State) -> Result<Outcome, DbErr> {
-        let ticket = ticket(&log.row);
-        let mut saga = (self.inner.factory)(ticket, state);
+        let ticket = Ticket::of(&log.row);
+        let mut saga = (self.inner.factory)(ticket.clone(), state);
         let until = until(log.row.deadline_at);
         let mut saved = log.clone();
         let mut progress = Progress::new(log, self.inner.plan.clone(), needed(&saga));
+        let unwritten = saved.row.step.is_empty();
+        if unwritten && saved.row.fence > FIRST_OWNER {
+            progress.may_have_begun(Timestamp::now().micros());
+        }
         loop {
             let next = progress.next(Instant::now() >= until, Timestamp::now().micros());
             let delay = progress.delay.take().unwrap_or_default();
-            if progress.log != saved {
+            let plain = saved.row.step.is_empty()
+                && saved.row.fence == FIRST_OWNER
+                && matches!(next, Next::Run(step) if progress.is_plain(step));
+            if progress.log != saved && !plain {
+                progress.log.row.data = encode(&saga.state())?;
                 if !self.save(&mut saga, &mut progress.log, &saved, delay, &next).await? {
                     return self.outcome(ticket.saga).await;
                 }
@@ -287,27 +321,34 @@ impl<S: Saga> Runner<S> {
                     progress.ran(step, Err(failure), true, Timestamp::now().micros());
                 }
                 Next::Run(step) => {
+                    let is_local_pivot = S::STEPS[step] == S::PIVOT && S::PIVOT_IS_LOCAL;
+                    if is_local_pivot {
+                        progress.log.row.data = encode(&saga.state())?;
+                        ticket.hold(&progress.log, &saved);
+                    }
                     let Some(result) = self.leased(&ticket, saga.run(S::STEPS[step])).await else {
                         return self.outcome(ticket.saga).await;
                     };
-                    progress.ran(step, result, Instant::now() >= until, Timestamp::now().micros());
-                    progress.log.row.data = encode(&saga.state())?;
-                    // Only a local pivot can have ended the saga inside its own transaction.
-                    if S::STEPS[step] == S::PIVOT && S::PIVOT_IS_LOCAL {
-                        let outcome = self.outcome(ticket.saga).await?;
+                    // Only a local pivot can have ended the saga inside its own transaction: it has where it says so,
+                    // and it may have where nothing is known of its commit.
+                    if is_local_pivot {
+                        let outcome = match result {
+                            Ok(()) => Outcome::Completed,
+                            Err(_) => self.outcome(ticket.saga).await?,
+                        };
                         if outcome != Outcome::Pending {
                             progress.log.row.state = State::Completed;
                             self.ended(&progress.log);
                             return Ok(outcome);
                         }
                     }
+                    progress.ran(step, result, Instant::now() >= until, Timestamp::now().micros());
                 }
                 Next::Undo(step) => {
                     let Some(result) = self.leased(&ticket, saga.compensate(S::STEPS[step])).await else {
                         return self.outcome(ticket.saga).await;
                     };
                     progress.undid(step, result, Timestamp::now().micros());
-                    progress.log.row.data = encode(&saga.state())?;
                 }
                 Next::End(_) => {}
             }
@@ -441,10 +482,6 @@ impl Drop for Running {
     fn drop(&mut self) {
         metrics::gauge!("saga_running", "kind" => self.0).decrement(1);
     }
-}
-
-fn ticket(row: &row::Model) -> Ticket {
-    Ticket { saga: row.id, fence: row.fence }
 }
 
 /// The deadline as a monotonic instant: a clock set back or forth under way changes nothing.

@@ -40,7 +40,7 @@ async fn a_step_that_is_not_needed_is_neither_done_nor_undone_nor_written_down()
         let names: Vec<_> = needed.iter().map(|step| format!("{step:?}")).collect();
         let id = shop.accept_without(&unneeded).await;
         let begun = get(shop.db.writer(), id).await.unwrap().unwrap();
-        assert_eq!(begun.steps.iter().map(|step| &step.step).collect::<Vec<_>>(), [&names[0]]);
+        assert!(begun.steps.is_empty(), "the saga's row says that it runs: {begun:?}");
         assert_eq!(shop.drive(id).await, Outcome::Completed);
         let view = get(shop.db.writer(), id).await.unwrap().unwrap();
         assert_eq!(

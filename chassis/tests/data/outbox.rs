@@ -160,7 +160,7 @@ async fn many_events_are_appended_at_once_and_in_order() {
         let events: Vec<Counted> = (0..1201).map(|number| Counted { name: "a".into(), number }).collect();
         db.write::<_, DbErr, _>(async |tx| {
             effect(tx, "a", 0).await?;
-            outbox::append_many(tx, events.iter().map(|event| ("a", event))).await
+            outbox::append_many(tx, events.iter().map(|event| ("a", event)).collect()).await
         })
         .await
         .unwrap();

@@ -46,7 +46,7 @@ pub(crate) async fn record(
         product: behaviour.product.clone(),
     };
     let events: Vec<_> = behaviours.iter().map(event).collect();
-    outbox::append_many(tx, events.iter().map(|event| (visitor, event))).await?;
+    outbox::append_many(tx, events.iter().map(|event| (visitor, event)).collect()).await?;
     Ok(())
 }
 

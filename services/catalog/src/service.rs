@@ -20,7 +20,7 @@ use crate::store;
 async fn tell(tx: &DatabaseTransaction, products: &[&Product]) -> Result<(), DbErr> {
     let events: Vec<(String, pb::ProductChanged)> =
         products.iter().map(|product| (product.id.name(), pb::ProductChanged::from(*product))).collect();
-    outbox::append_many(tx, events.iter().map(|(key, event)| (key.as_str(), event))).await?;
+    outbox::append_many(tx, events.iter().map(|(key, event)| (key, event)).collect()).await?;
     let ids: Vec<Id<Product>> = products.iter().map(|product| product.id).collect();
     store::feed::mark(tx, &ids).await
 }

@@ -7,17 +7,31 @@ use sea_orm::{DatabaseTransaction, DbErr};
 
 use crate::domain::{Event, Line, Order, Recorded, Return, ReturnedLine};
 
-/// Puts what others need to know of the event into the outbox. `order` is as the event leaves it.
-pub(crate) async fn announce(
+/// Puts what others need to know of events into the outbox. Each order is as its event leaves it.
+pub(crate) async fn announce(tx: &DatabaseTransaction, happened: &[(Order, Recorded)]) -> Result<(), DbErr> {
+    // What every order goes through is told of many at once.
+    let of = |is: fn(&Event) -> bool| happened.iter().filter(move |(_, recorded)| is(&recorded.event));
+    let accepted = of(|event| matches!(event, Event::Placed(_)));
+    tell(tx, accepted.map(|(order, _)| (order.id.name(), placed(order))).collect()).await?;
+    let sold = of(|event| matches!(event, Event::Confirmed { .. }));
+    tell(tx, sold.map(|(order, _)| (order.id.name(), confirmed(order))).collect()).await?;
+    for (order, recorded) in happened {
+        announce_one(tx, order, recorded).await?;
+    }
+    Ok(())
+}
+
+async fn tell<E: chassis::event::Event>(
     tx: &DatabaseTransaction,
-    order: &Order,
-    happened: &Recorded,
+    events: Vec<(String, E)>,
 ) -> Result<(), DbErr> {
+    outbox::append_many(tx, events.iter().map(|(key, event)| (key, event)).collect()).await
+}
+
+async fn announce_one(tx: &DatabaseTransaction, order: &Order, happened: &Recorded) -> Result<(), DbErr> {
     let name = order.id.name();
     match &happened.event {
-        Event::Placed(_) => outbox::append(tx, &name, &placed(order)).await?,
         Event::Imported(_) => outbox::append(tx, &name, &imported(order)).await?,
-        Event::Confirmed { .. } => outbox::append(tx, &name, &confirmed(order)).await?,
         Event::Cancelled { reason } => outbox::append(tx, &name, &cancelled(order, reason)).await?,
         Event::Shipped { shipment } => {
             let shipped = pb::OrderShipped {
@@ -42,7 +56,9 @@ pub(crate) async fn announce(
             };
             outbox::append(tx, &name, &claimed).await?
         }
-        Event::CancellationRequested { .. }
+        Event::Placed(_)
+        | Event::Confirmed { .. }
+        | Event::CancellationRequested { .. }
         | Event::PaymentCaptured { .. }
         | Event::PaymentVoided { .. }
         | Event::PaymentRefunded { .. }
@@ -59,7 +75,7 @@ pub(crate) async fn announce_imported(
     histories: &[(Order, Vec<Recorded>)],
 ) -> Result<(), DbErr> {
     let imports: Vec<_> = histories.iter().map(|(order, _)| (order.id.name(), imported(order))).collect();
-    outbox::append_many(tx, imports.iter().map(|(key, event)| (key.as_str(), event))).await?;
+    tell(tx, imports).await?;
     let mut returns = Vec::new();
     for (order, history) in histories {
         for happened in history {
@@ -68,7 +84,7 @@ pub(crate) async fn announce_imported(
             }
         }
     }
-    outbox::append_many(tx, returns.iter().map(|(key, event)| (key.as_str(), event))).await
+    tell(tx, returns).await
 }
 
 fn placed(order: &Order) -> pb::OrderPlaced {

@@ -2,15 +2,22 @@
 //!
 //! Accepting the order is not a step: it is the transaction that starts the saga.
 
+mod confirm;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
 use chassis::db::Db;
 use chassis::id::Id;
 use chassis::money::Money;
 use chassis::once::{self, Key};
-use chassis::saga::{self, Failure, Outcome, Refusal, Saga, Ticket};
+use chassis::saga::{self, Failure, Outcome, Refusal, Runner, Saga, Ticket};
+use chassis::together::Together;
 use contract::order::v1 as pb;
-use sea_orm::{DatabaseTransaction, DbErr};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr};
 use serde::{Deserialize, Serialize};
 use tonic::{Code, Status};
+
+use confirm::Confirming;
 
 use crate::domain::{Order, Refused};
 use crate::error::{DOMAIN, Error};
@@ -49,6 +56,23 @@ pub(crate) struct State {
     pub(crate) payment: Option<String>,
     /// The request that waits for the end.
     pub(crate) request: Key,
+    #[serde(skip)]
+    pub(crate) at_hand: AtHand,
+}
+
+/// The order as this process has just written it; nothing where another may have. What is written next is checked by its
+/// version, so that it may be out of date.
+#[derive(Clone, Default)]
+pub(crate) struct AtHand(Arc<Mutex<Option<Order>>>);
+
+impl AtHand {
+    pub(crate) fn put(&self, order: Order) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(order);
+    }
+
+    pub(crate) fn take(&self) -> Option<Order> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
 }
 
 /// A coupon to use.
@@ -63,6 +87,7 @@ pub(crate) struct Coupon {
 pub(crate) struct Checkout {
     db: Db,
     peers: Peers,
+    confirming: Together<Confirming>,
     ticket: Ticket,
     state: State,
     tried: Option<Step>,
@@ -124,8 +149,15 @@ impl Saga for Checkout {
 }
 
 impl Checkout {
-    pub(crate) fn new(db: &Db, peers: &Peers, ticket: Ticket, state: State) -> Checkout {
-        Checkout { db: db.clone(), peers: peers.clone(), ticket, state, tried: None }
+    fn new(
+        db: &Db,
+        peers: &Peers,
+        confirming: &Together<Confirming>,
+        ticket: Ticket,
+        state: State,
+    ) -> Checkout {
+        let (db, peers, confirming) = (db.clone(), peers.clone(), confirming.clone());
+        Checkout { db, peers, confirming, ticket, state, tried: None }
     }
 
     async fn redeem_coupon(&mut self) -> Result<(), Failure> {
@@ -165,20 +197,18 @@ impl Checkout {
         Ok(())
     }
 
-    /// The order is confirmed, the saga has ended, and the request is answered: one transaction.
+    /// The order is confirmed, the saga has ended, and the request is answered: one transaction, together with whoever
+    /// confirms at the same time.
     async fn confirm(&mut self) -> Result<(), Failure> {
-        let (ticket, state) = (self.ticket, &self.state);
-        self.db
-            .write(async |tx| {
-                let order = self.load(tx).await?;
-                let order = match order.confirm(state.payment.clone()).map_err(Error::from)? {
-                    Some(confirmed) => store::append(tx, &order, confirmed, ACTOR).await?,
-                    None => order,
-                };
-                once::settle(tx, &state.request, &pb::Order::from(&order)).await?;
-                saga::finish(tx, &ticket).await
-            })
-            .await
+        let order = match self.state.at_hand.take() {
+            Some(order) => order,
+            None => self.load(self.db.writer()).await?,
+        };
+        let confirmed = order.confirm(self.state.payment.clone()).map_err(Error::from)?;
+        let (ticket, request) = (self.ticket.clone(), self.state.request.clone());
+        let order = self.confirming.ask(Confirming::new(order, confirmed, ticket, request)).await?;
+        self.state.at_hand.put(order);
+        Ok(())
     }
 
     async fn cancel(&self, tx: &DatabaseTransaction, reason: &str) -> Result<(), Error> {
@@ -198,10 +228,28 @@ impl Checkout {
         }
     }
 
-    async fn load(&self, tx: &DatabaseTransaction) -> Result<Order, Error> {
+    async fn load(&self, on: &impl ConnectionTrait) -> Result<Order, Error> {
         let id = self.state.order;
-        store::load(tx, Owner::Anyone, id).await?.ok_or_else(|| Error::NotFound(id.name()))
+        store::load(on, Owner::Anyone, id).await?.ok_or_else(|| Error::NotFound(id.name()))
     }
+}
+
+/// Drives checkouts on this database.
+pub(crate) fn runner(db: &Db, peers: &Peers, patience: saga::Settings) -> Runner<Checkout> {
+    Runner::new(db, "order", patience, factory(db, peers))
+}
+
+/// Builds checkouts that share how they are confirmed.
+fn factory(db: &Db, peers: &Peers) -> impl Fn(Ticket, State) -> Checkout + Send + Sync + use<> {
+    let (db, peers) = (db.clone(), peers.clone());
+    let confirming = Together::new({
+        let db = db.clone();
+        move |asked| {
+            let db = db.clone();
+            async move { confirm::confirm(&db, asked).await }
+        }
+    });
+    move |ticket, state| Checkout::new(&db, &peers, &confirming, ticket, state)
 }
 
 /// Payment has taken it up and does not know yet how it ends: a channel that was silent is asked, or a customer has to

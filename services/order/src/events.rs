@@ -21,6 +21,15 @@ impl Handle<PaymentCaptured> for Service {
         service::mark_captured(tx, order(&event.order)?, &event.payment).await?;
         Ok(())
     }
+
+    async fn handle_all(
+        &self,
+        tx: &DatabaseTransaction,
+        events: Vec<(PaymentCaptured, &Delivery)>,
+    ) -> Result<(), Error> {
+        let payments = events.into_iter().map(|(event, _)| Ok((order(&event.order)?, event.payment)));
+        Ok(service::mark_all_captured(tx, payments.collect::<Result<_, Error>>()?).await?)
+    }
 }
 
 impl Handle<PaymentVoided> for Service {

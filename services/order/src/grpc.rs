@@ -17,7 +17,7 @@ use contract::order::v1::order_service_server::OrderService;
 use futures::stream::{self, BoxStream, StreamExt};
 use tonic::{Request, Response, Status};
 
-use crate::domain::{Order, Return, State};
+use crate::domain::{Address, Order, Return, State};
 use crate::error::Error;
 use crate::quote::{self, Purpose};
 use crate::service::owner;
@@ -281,6 +281,11 @@ impl Service {
     pub(crate) async fn read(&self, owner: Owner<'_>, id: Id<Order>) -> Result<pb::Order, Status> {
         let (order, details) = self.find(owner, id).await?;
         Ok(tell::order(&order, &details))
+    }
+
+    /// The order that was placed just now, with the address that came with it.
+    pub(crate) fn tell(&self, order: &Order, address: Address) -> pb::Order {
+        tell::order(order, &Details { address: Some(address), ..Details::default() })
     }
 
     /// Adds what is personal to a kept reply, which has nothing of it.

@@ -10,6 +10,7 @@
 //! Prices include tax. `TAX_BASIS_POINTS` says how much they contain; the tax of an order is what each line and its
 //! shipping contain at that rate, each rounded half to even.
 
+mod accept;
 mod announce;
 mod books;
 mod checkout;
@@ -36,6 +37,7 @@ use chassis::db::Db;
 use chassis::host::Host;
 use chassis::saga::{self, Runner};
 use chassis::server::Server;
+use chassis::together::Together;
 use contract::identity::v1::UserErased;
 use contract::order::v1::order_service_server::OrderServiceServer;
 use contract::payment::v1::{PaymentCaptured, PaymentFailed, PaymentRefunded, PaymentVoided};
@@ -44,6 +46,7 @@ use contract::shipping::v1::{ShipmentDelivered, ShipmentDispatched};
 pub use config::{Config, CountryTax};
 pub use migration::Migrator;
 
+use accept::Accepting;
 use books::Books;
 use checkout::Checkout;
 use claims::Claims;
@@ -57,21 +60,27 @@ pub(crate) struct Service {
     peers: Peers,
     config: Arc<Config>,
     runner: Runner<Checkout>,
+    accepting: Together<Accepting>,
     claims: Claims,
     watchers: Watchers,
 }
 
 impl Service {
     fn new(db: &Db, peers: Peers, claims: Claims, config: Config, patience: saga::Settings) -> Service {
-        let checkout = {
-            let (db, peers) = (db.clone(), peers.clone());
-            move |ticket, state| Checkout::new(&db, &peers, ticket, state)
+        let runner = checkout::runner(db, &peers, patience);
+        let accepting = {
+            let (db, runner) = (db.clone(), runner.clone());
+            Together::new(move |asked| {
+                let (db, runner) = (db.clone(), runner.clone());
+                async move { accept::accept(&db, &runner, asked).await }
+            })
         };
         Service {
             db: db.clone(),
             peers,
             config: Arc::new(config),
-            runner: Runner::new(db, "order", patience, checkout),
+            runner,
+            accepting,
             claims,
             watchers: Watchers::new(db),
         }

@@ -2,6 +2,8 @@
 
 mod import;
 
+use std::collections::HashMap;
+
 use chassis::caller::Caller;
 use chassis::id::Id;
 use chassis::money::Money;
@@ -92,6 +94,23 @@ pub(crate) async fn mark_captured(
     save(tx, order, event, by_payment).await
 }
 
+/// The money of many orders was taken.
+pub(crate) async fn mark_all_captured(
+    tx: &DatabaseTransaction,
+    payments: HashMap<Id<Order>, String>,
+) -> Result<(), Error> {
+    let ids: Vec<Id<Order>> = payments.keys().copied().collect();
+    let orders = store::load_all(tx, &ids).await?;
+    if let Some(missing) = ids.iter().find(|id| !orders.iter().any(|order| order.id == **id)) {
+        return Err(Error::NotFound(missing.name()));
+    }
+    let news = orders.into_iter().filter_map(|order| {
+        let event = order.captured(&payments[&order.id])?;
+        Some((order, event))
+    });
+    store::append_all(tx, news.collect(), PAYMENT).await.map(drop)
+}
+
 /// The order's money was given up before it was taken.
 pub(crate) async fn mark_voided(
     tx: &DatabaseTransaction,
@@ -170,8 +189,10 @@ pub(crate) fn author(caller: &Caller, order: &Order) -> String {
     }
 }
 
+const PAYMENT: &str = "payment";
+
 fn by_payment(_: &Order) -> String {
-    "payment".to_owned()
+    PAYMENT.to_owned()
 }
 
 fn by_shipping(_: &Order) -> String {

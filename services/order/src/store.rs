@@ -10,6 +10,7 @@ mod snapshots;
 
 use chassis::failpoint;
 use chassis::id::Id;
+use chassis::rows::{Column, Rows};
 use chassis::time::Timestamp;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::ExprTrait;
@@ -73,6 +74,18 @@ pub(crate) async fn load(
     }
 }
 
+/// Reads many orders to change them. Their versions are checked when they are written.
+pub(crate) async fn load_all(db: &impl ConnectionTrait, ids: &[Id<Order>]) -> Result<Vec<Order>, Error> {
+    const ID: [Column; 1] = [chassis::rows::uuid("id")];
+    let wanted = Rows::new(&ID, ids.iter().map(|id| [id.uuid().into()]));
+    let sql = "SELECT orders.* FROM orders JOIN {rows} AS wanted ON wanted.id = orders.id";
+    let mut found = Vec::with_capacity(ids.len());
+    for row in wanted.all::<rows::Model>(db, sql, &[]).await? {
+        found.push(row.order(db).await?);
+    }
+    Ok(found)
+}
+
 /// The orders that are called so: nearly always one or none.
 pub(crate) async fn numbered(db: &impl ConnectionTrait, number: &Number) -> Result<Vec<Order>, Error> {
     let query = rows::Entity::find().filter(rows::Column::Number.eq(number.digits()));
@@ -125,22 +138,33 @@ pub(crate) async fn versions(
     Ok(found.into_iter().map(|(id, version)| (id.into(), version)).collect())
 }
 
-/// Writes an accepted order, its address apart, and announces it.
+/// An order that is accepted, and where it goes.
+#[derive(Clone, Debug)]
+pub(crate) struct Accepted {
+    pub(crate) id: Id<Order>,
+    pub(crate) placed: Placed,
+    pub(crate) address: Address,
+}
+
+/// Writes accepted orders, their addresses apart, and announces them.
 pub(crate) async fn create(
     tx: &DatabaseTransaction,
-    id: Id<Order>,
-    placed: Placed,
-    address: &Address,
+    accepted: Vec<Accepted>,
     actor: &str,
-) -> Result<Order, Error> {
-    let event = Event::Placed(placed);
-    let first = Recorded { version: 1, event, actor: actor.to_owned(), time: Timestamp::now() };
-    let order = Order::begin(id, &first)?;
-    events::insert(tx, &[(id, &first)]).await?;
-    rows::insert(tx, &[&order]).await?;
-    details::insert(tx, &order, address).await?;
-    announce::announce(tx, &order, &first).await?;
-    Ok(order)
+) -> Result<Vec<Order>, Error> {
+    let (mut happened, mut addresses) = (Vec::new(), Vec::new());
+    for Accepted { id, placed, address } in accepted {
+        let event = Event::Placed(placed);
+        let first = Recorded { version: 1, event, actor: actor.to_owned(), time: Timestamp::now() };
+        happened.push((Order::begin(id, &first)?, first));
+        addresses.push(address);
+    }
+    let orders: Vec<&Order> = happened.iter().map(|(order, _)| order).collect();
+    events::insert(tx, &recorded(&happened)).await?;
+    rows::insert(tx, &orders).await?;
+    details::insert(tx, &orders.into_iter().zip(&addresses).collect::<Vec<_>>()).await?;
+    announce::announce(tx, &happened).await?;
+    Ok(happened.into_iter().map(|(order, _)| order).collect())
 }
 
 /// Appends what happens to an order: its version checked, its row projected, the rest of the platform told.
@@ -150,17 +174,42 @@ pub(crate) async fn append(
     event: Event,
     actor: &str,
 ) -> Result<Order, Error> {
-    // Clocks differ between replicas; a history only goes forward.
-    let time = std::cmp::max(Timestamp::now(), order.update_time);
-    let next = Recorded { version: order.version + 1, event, actor: actor.to_owned(), time };
-    let mut after = order.clone();
-    after.apply(&next)?;
-    events::insert(tx, &[(order.id, &next)]).await?;
-    failpoint::at("appended", &[next.event.kind()]).await.map_err(DbErr::from)?;
-    rows::update(tx, &after, order.version).await?;
-    snapshots::keep(tx, &after).await?;
-    announce::announce(tx, &after, &next).await?;
-    Ok(after)
+    let appended = append_all(tx, vec![(order.clone(), event)], actor).await?.pop();
+    appended.ok_or_else(|| Error::NotFound(order.id.name()))
+}
+
+/// Appends what happens to many orders, one event each. A conflict over one of them is one over all.
+pub(crate) async fn append_all(
+    tx: &DatabaseTransaction,
+    news: Vec<(Order, Event)>,
+    actor: &str,
+) -> Result<Vec<Order>, Error> {
+    let (mut happened, mut read) = (Vec::with_capacity(news.len()), Vec::new());
+    for (order, event) in news {
+        // Clocks differ between replicas; a history only goes forward.
+        let time = std::cmp::max(Timestamp::now(), order.update_time);
+        let next = Recorded { version: order.version + 1, event, actor: actor.to_owned(), time };
+        read.push(order.version);
+        let mut after = order;
+        after.apply(&next)?;
+        happened.push((after, next));
+    }
+    events::insert(tx, &recorded(&happened)).await?;
+    for (_, next) in &happened {
+        failpoint::at("appended", &[next.event.kind()]).await.map_err(DbErr::from)?;
+    }
+    let after: Vec<(&Order, i64)> =
+        happened.iter().zip(read).map(|((after, _), read)| (after, read)).collect();
+    rows::update(tx, &after).await?;
+    for (after, _) in &after {
+        snapshots::keep(tx, after).await?;
+    }
+    announce::announce(tx, &happened).await?;
+    Ok(happened.into_iter().map(|(after, _)| after).collect())
+}
+
+fn recorded(happened: &[(Order, Recorded)]) -> Vec<(Id<Order>, &Recorded)> {
+    happened.iter().map(|(order, recorded)| (order.id, recorded)).collect()
 }
 
 /// Writes orders that happened elsewhere, with their histories, and announces them.

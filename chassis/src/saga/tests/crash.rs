@@ -57,6 +57,34 @@ async fn dies_at_every_await(script: impl Fn(&Shop, Uuid)) -> Vec<Outcome> {
 }
 
 #[tokio::test]
+async fn what_a_dead_process_may_have_begun_is_undone_although_it_wrote_nothing_down() {
+    let shop = Shop::open().await;
+    let mut undone = 0;
+    for polls in 1..2000 {
+        let id = shop.accept().await;
+        let whole = drive_and_die(&shop, id, polls).await;
+        shop.let_deadline_pass(id).await;
+        match finish(&shop, id).await {
+            // It had passed its pivot.
+            Outcome::Completed => shop.assert_completed(id).await,
+            Outcome::Compensated(refusal) => {
+                assert_eq!(refusal.reason, "SAGA_DEADLINE_PASSED");
+                shop.assert_compensated(id).await;
+                undone = undone.max(shop.world(id).undone());
+            }
+            outcome @ (Outcome::NeedsAttention | Outcome::Pending) => {
+                panic!("{outcome:?} after {polls} polls")
+            }
+        }
+        if whole.is_some() {
+            assert_eq!(undone, 3, "it never died with all of it in hand");
+            return;
+        }
+    }
+    panic!("it never came to its end");
+}
+
+#[tokio::test]
 async fn a_crash_at_any_await_of_a_good_order_loses_nothing() {
     let outcomes = dies_at_every_await(|_, _| {}).await;
     assert!(outcomes.iter().all(|outcome| *outcome == Outcome::Completed));

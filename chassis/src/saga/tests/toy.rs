@@ -163,7 +163,7 @@ impl<const LOCAL: bool> Saga for Toy<LOCAL> {
         let key = self.ticket.request_id(step);
         if LOCAL && step == Step::Confirm {
             self.world.ask(step, Direction::Run, &key, |_| {}).await?;
-            let ticket = self.ticket;
+            let ticket = self.ticket.clone();
             return self
                 .db
                 .write(async |tx| {
@@ -357,6 +357,14 @@ impl Shop {
             .filter(row::Column::Id.eq(id))
             .filter(row::Column::EndTime.is_null());
         self.db.write(async |tx| left.exec(tx).await).await.unwrap();
+    }
+
+    pub(super) async fn let_deadline_pass(&self, id: Uuid) {
+        let late = row::Entity::update_many()
+            .col_expr(row::Column::DeadlineAt, Expr::value(1i64))
+            .filter(row::Column::Id.eq(id))
+            .filter(row::Column::EndTime.is_null());
+        self.db.write(async |tx| late.exec(tx).await).await.unwrap();
     }
 
     pub(super) async fn is_confirmed(&self, id: Uuid) -> bool {

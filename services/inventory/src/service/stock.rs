@@ -130,7 +130,7 @@ pub(crate) async fn follow(tx: &DatabaseTransaction, movements: &[(Movement, Cau
 /// Tells the rest of the platform what there is now, and what has become low.
 pub(crate) async fn announce(tx: &DatabaseTransaction, totals: &[Total]) -> Result<(), DbErr> {
     let events: Vec<_> = totals.iter().map(pb::StockChanged::from).collect();
-    outbox::append_many(tx, events.iter().map(|event| (event.stock.as_str(), event))).await?;
+    outbox::append_many(tx, events.iter().map(|event| (&event.stock, event)).collect()).await?;
     tell_low(tx, totals).await
 }
 
@@ -142,5 +142,5 @@ async fn tell_low(tx: &DatabaseTransaction, totals: &[Total]) -> Result<(), DbEr
     store::stock::mark_low(tx, &skus(false), false).await?;
     store::stock::mark_low(tx, &skus(true), true).await?;
     let events: Vec<_> = crossed(true).map(pb::StockLow::from).collect();
-    outbox::append_many(tx, events.iter().map(|event| (event.stock.as_str(), event))).await
+    outbox::append_many(tx, events.iter().map(|event| (&event.stock, event)).collect()).await
 }

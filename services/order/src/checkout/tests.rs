@@ -47,10 +47,7 @@ impl Shop {
     }
 
     fn runner(&self) -> Runner<Checkout> {
-        let (db, peers) = (self.db.clone(), self.peers.clone());
-        Runner::new(&self.db, "order", patience(), move |ticket, state| {
-            Checkout::new(&db, &peers, ticket, state)
-        })
+        runner(&self.db, &self.peers, patience())
     }
 
     /// An order of two cups with a coupon, accepted.
@@ -87,6 +84,7 @@ impl Shop {
             token: token.into(),
             payment: None,
             request: request.clone(),
+            at_hand: AtHand::default(),
         };
         let placed = Placed {
             customer: "users/ada".into(),
@@ -100,11 +98,12 @@ impl Shop {
         };
         let started = self.db.write(async |tx| {
             once::claim::<pb::Order>(tx, &request).await?;
-            store::create(tx, id, placed, &Address::default(), "customers").await?;
+            let accepted = store::Accepted { id, placed, address: Address::default() };
+            store::create(tx, vec![accepted], "customers").await?;
             Ok::<_, Error>(runner.start(tx, id.uuid(), &id.name(), &state, Duration::from_secs(60)).await?)
         });
         let started = started.await.expect("accepted");
-        (Checkout::new(&self.db, &self.peers, started.ticket(), state), started)
+        (factory(&self.db, &self.peers)(started.ticket(), state), started)
     }
 
     async fn order(&self, id: Id<Order>) -> Order {
@@ -143,8 +142,7 @@ impl Shop {
     }
 
     fn factory(&self) -> impl Fn(Ticket, State) -> Checkout + Send + Sync + use<> {
-        let (db, peers) = (Db::clone(&self.db), self.peers.clone());
-        move |ticket, state| Checkout::new(&db, &peers, ticket, state)
+        factory(&self.db, &self.peers)
     }
 }
 

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use chassis::rows::{self, Rows};
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{ConnectionTrait, DatabaseTransaction, Set};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, Set, Value};
 
-use super::rows;
 use crate::domain::{Address, Order};
 use crate::error::Error;
 
@@ -26,7 +26,7 @@ pub(crate) enum Relation {
     Order,
 }
 
-impl Related<rows::Entity> for Entity {
+impl Related<super::rows::Entity> for Entity {
     fn to() -> RelationDef {
         Relation::Order.def()
     }
@@ -50,14 +50,17 @@ impl Details {
     }
 }
 
-pub(super) async fn insert(tx: &DatabaseTransaction, order: &Order, address: &Address) -> Result<(), Error> {
-    let row = ActiveModel {
-        order_id: Set(order.id.uuid()),
-        customer: Set(order.customer.clone()),
-        address: Set(Some(serde_json::to_string(address)?)),
-        words: Set("{}".to_owned()),
+pub(super) async fn insert(tx: &DatabaseTransaction, orders: &[(&Order, &Address)]) -> Result<(), Error> {
+    const COLUMNS: [rows::Column; 3] =
+        [rows::uuid("order_id"), rows::text("customer"), rows::text("address")];
+    let row = |(order, address): &(&Order, &Address)| -> Result<[Value; 3], Error> {
+        let address = serde_json::to_string(address)?;
+        Ok([order.id.uuid().into(), order.customer.as_str().into(), address.into()])
     };
-    Entity::insert(row).exec_without_returning(tx).await?;
+    let rows = Rows::new(&COLUMNS, orders.iter().map(row).collect::<Result<Vec<_>, _>>()?);
+    let sql = "INSERT INTO order_private (order_id, customer, address, words)
+         SELECT order_id, customer, address, '{}' FROM {rows} AS new";
+    rows.run(tx, sql, &[]).await?;
     Ok(())
 }
 

@@ -1,16 +1,14 @@
 //! The events of orders: appended, never changed.
 
 use chassis::id::Id;
+use chassis::rows::{self, Rows};
 use chassis::time::Timestamp;
 use sea_orm::entity::prelude::*;
-use sea_orm::{ConnectionTrait, DatabaseTransaction, QueryOrder, QuerySelect, Set};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, QueryOrder, QuerySelect, Value};
 
 use super::violated;
 use crate::domain::{Order, Recorded, schema, upcast};
 use crate::error::Error;
-
-/// Rows written by one statement: far below the number of parameters either database allows.
-const ROWS_MAX: usize = 1000;
 
 #[derive(Clone, Debug, DeriveEntityModel, PartialEq)]
 #[sea_orm(table_name = "order_events")]
@@ -45,21 +43,30 @@ impl Model {
 }
 
 pub(super) async fn insert(tx: &DatabaseTransaction, events: &[(Id<Order>, &Recorded)]) -> Result<(), Error> {
-    let row = |(id, recorded): &(Id<Order>, &Recorded)| -> Result<ActiveModel, Error> {
-        Ok(ActiveModel {
-            order_id: Set(id.uuid()),
-            version: Set(recorded.version),
-            kind: Set(recorded.event.kind().to_owned()),
-            schema: Set(schema(recorded.event.kind())),
-            payload: Set(serde_json::to_string(&recorded.event)?),
-            actor: Set(recorded.actor.clone()),
-            time: Set(recorded.time),
-        })
+    const COLUMNS: [rows::Column; 7] = [
+        rows::uuid("order_id"),
+        rows::bigint("version"),
+        rows::text("type"),
+        rows::int("schema"),
+        rows::text("payload"),
+        rows::text("actor"),
+        rows::bigint("time"),
+    ];
+    let row = |(id, recorded): &(Id<Order>, &Recorded)| -> Result<[Value; 7], Error> {
+        Ok([
+            id.uuid().into(),
+            recorded.version.into(),
+            recorded.event.kind().into(),
+            schema(recorded.event.kind()).into(),
+            serde_json::to_string(&recorded.event)?.into(),
+            recorded.actor.as_str().into(),
+            recorded.time.into(),
+        ])
     };
-    let rows = events.iter().map(row).collect::<Result<Vec<_>, _>>()?;
-    for some in rows.chunks(ROWS_MAX) {
-        Entity::insert_many(some.iter().cloned()).exec_without_returning(tx).await.map_err(violated)?;
-    }
+    let rows = Rows::new(&COLUMNS, events.iter().map(row).collect::<Result<Vec<_>, _>>()?);
+    let sql = "INSERT INTO order_events (order_id, version, type, schema, payload, actor, time)
+         SELECT order_id, version, type, schema, payload, actor, time FROM {rows} AS new";
+    rows.run(tx, sql, &[]).await.map_err(violated)?;
     Ok(())
 }
 

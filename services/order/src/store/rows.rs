@@ -1,15 +1,13 @@
 //! The rows that orders' events amount to.
 
+use chassis::rows::{self, Rows};
 use chassis::time::Timestamp;
 use sea_orm::entity::prelude::*;
-use sea_orm::{ConnectionTrait, DatabaseTransaction, Set};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, Value};
 
 use super::{details, snapshots, violated};
 use crate::domain::Order;
 use crate::error::Error;
-
-/// Rows written by one statement: far below the number of parameters either database allows.
-const ROWS_MAX: usize = 500;
 
 #[derive(Clone, Debug, DeriveEntityModel, PartialEq)]
 #[sea_orm(table_name = "orders")]
@@ -108,33 +106,109 @@ impl Model {
 }
 
 pub(super) async fn insert(tx: &DatabaseTransaction, orders: &[&Order]) -> Result<(), Error> {
-    let row = |order: &&Order| Ok::<_, Error>(ActiveModel::from(Model::of(order)?).reset_all());
-    let rows = orders.iter().map(row).collect::<Result<Vec<_>, _>>()?;
-    for some in rows.chunks(ROWS_MAX) {
-        Entity::insert_many(some.iter().cloned()).exec_without_returning(tx).await.map_err(violated)?;
-    }
+    const COLUMNS: [rows::Column; 24] = [
+        rows::uuid("id"),
+        rows::text("customer"),
+        rows::text("state"),
+        rows::text("payment_state"),
+        rows::text("payment"),
+        rows::text("coupon_code"),
+        rows::text("cart").or_null(),
+        rows::text("number"),
+        rows::bigint("subtotal_minor"),
+        rows::bigint("discount_minor"),
+        rows::bigint("shipping_minor"),
+        rows::bigint("tax_minor"),
+        rows::bigint("total_minor"),
+        rows::text("total_currency"),
+        rows::bigint("refund_due_minor"),
+        rows::bigint("units"),
+        rows::bool("sold"),
+        rows::text("source").or_null(),
+        rows::text("external_id").or_null(),
+        rows::bigint("version"),
+        rows::text("snapshot"),
+        rows::int("snapshot_schema"),
+        rows::bigint("create_time"),
+        rows::bigint("update_time"),
+    ];
+    let row = |order: &&Order| -> Result<[Value; 24], Error> {
+        let row = Model::of(order)?;
+        Ok([
+            row.id.into(),
+            row.customer.into(),
+            row.state.into(),
+            row.payment_state.into(),
+            row.payment.into(),
+            row.coupon_code.into(),
+            row.cart.into(),
+            row.number.into(),
+            row.subtotal_minor.into(),
+            row.discount_minor.into(),
+            row.shipping_minor.into(),
+            row.tax_minor.into(),
+            row.total_minor.into(),
+            row.total_currency.into(),
+            row.refund_due_minor.into(),
+            row.units.into(),
+            row.sold.into(),
+            row.source.into(),
+            row.external_id.into(),
+            row.version.into(),
+            row.snapshot.into(),
+            row.snapshot_schema.into(),
+            row.create_time.into(),
+            row.update_time.into(),
+        ])
+    };
+    let names: Vec<&str> = COLUMNS.iter().map(rows::Column::name).collect();
+    let sql = format!("INSERT INTO orders ({0}) SELECT {0} FROM {{rows}} AS new", names.join(", "));
+    let rows = Rows::new(&COLUMNS, orders.iter().map(row).collect::<Result<Vec<_>, _>>()?);
+    rows.run(tx, &sql, &[]).await.map_err(violated)?;
     Ok(())
 }
 
-/// Writes what can change, if the row still is at the version that was read.
-pub(super) async fn update(tx: &DatabaseTransaction, order: &Order, read: i64) -> Result<(), Error> {
-    let row = Model::of(order)?;
-    let changed = ActiveModel {
-        customer: Set(row.customer),
-        state: Set(row.state),
-        payment_state: Set(row.payment_state),
-        payment: Set(row.payment),
-        refund_due_minor: Set(row.refund_due_minor),
-        units: Set(row.units),
-        sold: Set(row.sold),
-        version: Set(row.version),
-        snapshot: Set(row.snapshot),
-        snapshot_schema: Set(row.snapshot_schema),
-        update_time: Set(row.update_time),
-        ..Default::default()
+/// Writes what can change of orders, each if its row still is at the version that was read.
+pub(super) async fn update(tx: &DatabaseTransaction, orders: &[(&Order, i64)]) -> Result<(), Error> {
+    const COLUMNS: [rows::Column; 13] = [
+        rows::uuid("id"),
+        rows::bigint("read"),
+        rows::text("customer"),
+        rows::text("state"),
+        rows::text("payment_state"),
+        rows::text("payment"),
+        rows::bigint("refund_due_minor"),
+        rows::bigint("units"),
+        rows::bool("sold"),
+        rows::bigint("version"),
+        rows::text("snapshot"),
+        rows::int("snapshot_schema"),
+        rows::bigint("update_time"),
+    ];
+    let row = |(order, read): &(&Order, i64)| -> Result<[Value; 13], Error> {
+        let row = Model::of(order)?;
+        Ok([
+            row.id.into(),
+            (*read).into(),
+            row.customer.into(),
+            row.state.into(),
+            row.payment_state.into(),
+            row.payment.into(),
+            row.refund_due_minor.into(),
+            row.units.into(),
+            row.sold.into(),
+            row.version.into(),
+            row.snapshot.into(),
+            row.snapshot_schema.into(),
+            row.update_time.into(),
+        ])
     };
-    let query =
-        Entity::update_many().set(changed).filter(Column::Id.eq(row.id)).filter(Column::Version.eq(read));
-    let updated = query.exec(tx).await.map_err(violated)?;
-    if updated.rows_affected == 0 { Err(Error::Conflict) } else { Ok(()) }
+    let sql = "UPDATE orders SET customer = new.customer, state = new.state, payment_state = new.payment_state,
+             payment = new.payment, refund_due_minor = new.refund_due_minor, units = new.units, sold = new.sold,
+             version = new.version, snapshot = new.snapshot, snapshot_schema = new.snapshot_schema,
+             update_time = new.update_time
+         FROM {rows} AS new WHERE orders.id = new.id AND orders.version = new.read";
+    let rows = Rows::new(&COLUMNS, orders.iter().map(row).collect::<Result<Vec<_>, _>>()?);
+    let updated = rows.run(tx, sql, &[]).await.map_err(violated)?;
+    if updated == orders.len() as u64 { Ok(()) } else { Err(Error::Conflict) }
 }

@@ -33,9 +33,10 @@ async fn placed(db: &Db) -> Order {
         expire_time: Timestamp::now(),
     };
     let create = async |tx: &DatabaseTransaction| {
-        create(tx, Id::new(), placed, &Address::default(), "customers").await
+        let accepted = Accepted { id: Id::new(), placed, address: Address::default() };
+        create(tx, vec![accepted], "customers").await
     };
-    db.write(create).await.expect("an order")
+    db.write(create).await.expect("an order").remove(0)
 }
 
 async fn happen(db: &Db, order: &Order, event: Event) -> Result<Order, Error> {
