@@ -26,7 +26,7 @@ pub trait Wish: Clone + Send + Sync + 'static {
     /// What it is answered.
     type Answer: Send + 'static;
 
-    /// What it is about: two wishes about the same are never served together.
+    /// What it is about: two wishes about the same are never served together. Of those about nothing (`""`) all are.
     fn about(&self) -> &str;
 
     /// How much it is: its lines, where it has any.
@@ -162,7 +162,7 @@ impl<W: Wish> Line<W> {
         let (mut together, mut later) = (Vec::new(), VecDeque::new());
         while together.len() < TOGETHER_MAX && size < SIZE_MAX {
             let Some(next) = self.waiting.pop_front() else { break };
-            if about.insert(next.wish.about().to_owned()) {
+            if next.wish.about().is_empty() || about.insert(next.wish.about().to_owned()) {
                 size += next.wish.size();
                 together.push(next);
             } else {

@@ -13,6 +13,7 @@ mod grpc;
 mod media;
 mod migration;
 mod prices;
+mod pricing;
 mod search;
 mod service;
 mod store;
@@ -31,10 +32,11 @@ pub use config::Config;
 pub use migration::Migrator;
 
 /// The catalog, as its RPCs and its tasks see it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 struct Service {
     db: Db,
     views: views::Views,
+    pricing: pricing::Pricing,
     index: search::Index,
     media: media::Media,
     /// Woken when a price was set, which may be for later.
@@ -50,6 +52,7 @@ pub async fn serve(host: Host, config: Config) -> Result<(), chassis::Error> {
     let index = search::Index::open(&data_dir.join("search"), generation);
     let service = Service {
         views: views::Views::new(&db, generation, redis),
+        pricing: pricing::Pricing::new(&db),
         index: index.map_err(|error| chassis::Error::other(format!("the search index: {error}")))?,
         media: media::Media::open(config.media_url.as_deref(), data_dir)?,
         prices_set: Arc::default(),

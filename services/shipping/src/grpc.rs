@@ -28,8 +28,8 @@ impl ShippingService for Service {
     ) -> Answer<pb::QuoteShippingResponse> {
         let (_, request) = caller::of(request)?;
         let (country, parcel) = read::parcel(&request)?;
-        let found = store::rates::of_country(self.db.reader(), &country, parcel.subtotal.currency).await;
-        let offers = rate::offers(found.map_err(Error::from)?, &parcel);
+        let rates = self.tariffs.of(country, parcel.subtotal.currency).await?;
+        let offers = rate::offers(rates, &parcel);
         Ok(Response::new(pb::QuoteShippingResponse {
             options: offers.into_iter().map(convert::option).collect(),
         }))

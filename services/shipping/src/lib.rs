@@ -13,6 +13,7 @@ mod orders;
 mod packing;
 mod service;
 mod store;
+mod tariffs;
 mod watch;
 
 use std::time::Duration;
@@ -35,13 +36,19 @@ struct Service {
     db: Db,
     orders: orders::Orders,
     watch: watch::Watch,
+    tariffs: tariffs::Tariffs,
 }
 
 /// Serves until the host's shutdown.
 pub async fn serve(host: Host, config: Config) -> Result<(), chassis::Error> {
     let db = host.db::<Migrator>().await?;
     let orders = orders::Orders::of(&host)?;
-    let service = Service { db: db.clone(), orders: orders.clone(), watch: watch::Watch::default() };
+    let service = Service {
+        db: db.clone(),
+        orders: orders.clone(),
+        watch: watch::Watch::default(),
+        tariffs: tariffs::Tariffs::new(&db),
+    };
     let consumer = Consumer::new(&db, host.noun)
         .on::<PaymentCaptured>(service.clone())
         .on::<OrderConfirmed>(service.clone())

@@ -11,7 +11,7 @@ use crate::Service;
 use crate::domain::product::State;
 use crate::domain::variant::{Name, Offer};
 use crate::error::Error;
-use crate::{service, store};
+use crate::service;
 
 pub(super) async fn create(
     this: &Service,
@@ -84,7 +84,7 @@ pub(super) async fn batch_get(
     let skus: Vec<&str> = request.skus.iter().map(String::as_str).collect();
     // Orders are priced by what the database says now; a copy, however fresh, may be the price before.
     let found = if caller.service() == Some("order") {
-        store::variant::offers(this.db.writer(), &ids, &skus).await.map_err(Error::from)?
+        this.pricing.offers(ids, request.skus.clone()).await?
     } else {
         this.views.offers(&ids, &skus).await.map_err(|error| chassis::status::internal(error.as_ref()))?
     };

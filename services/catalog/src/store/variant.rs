@@ -3,6 +3,7 @@ use std::collections::BTreeSet;
 
 use chassis::id::Id;
 use chassis::money::Money;
+use chassis::rows::{self, Column, Rows};
 use chassis::time::Timestamp;
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, QueryResult, Value};
 
@@ -34,16 +35,32 @@ pub(crate) async fn offers(
     if either.is_empty() {
         return Ok(Vec::new());
     }
-    let sql = format!(
-        "SELECT v.id, v.product, v.sku, v.title, v.option_values, v.price_minor, v.price_currency, v.compare_at_minor,
-            v.compare_at_currency, v.state, v.weight_grams, v.price_version, v.create_time, v.update_time,
-            p.title AS product_title, p.state AS product_state, p.kind AS kind,
-            (SELECT i.id FROM images i WHERE i.product = v.product ORDER BY i.create_time, i.id LIMIT 1) AS image
-        FROM variants v JOIN products p ON p.id = v.product WHERE {}",
-        either.join(" OR ")
-    );
+    let sql = format!("{OFFERS} WHERE {}", either.join(" OR "));
     let rows = db.query_all_raw(statement(db, sql, asked)).await?;
     rows.iter().map(read_offer).collect()
+}
+
+const OFFERS: &str = "SELECT v.id, v.product, v.sku, v.title, v.option_values, v.price_minor, v.price_currency,
+        v.compare_at_minor, v.compare_at_currency, v.state, v.weight_grams, v.price_version, v.create_time, v.update_time,
+        p.title AS product_title, p.state AS product_state, p.kind AS kind,
+        (SELECT i.id FROM images i WHERE i.product = v.product ORDER BY i.create_time, i.id LIMIT 1) AS image
+    FROM variants v JOIN products p ON p.id = v.product";
+
+/// The same for many who ask: a query of one text for each way to find them.
+pub(crate) async fn offers_now(
+    db: &impl ConnectionTrait,
+    ids: &BTreeSet<Id<Variant>>,
+    skus: &BTreeSet<&str>,
+) -> Result<Vec<Offer>, DbErr> {
+    const ID: [Column; 1] = [rows::uuid("id")];
+    const SKU: [Column; 1] = [rows::text("sku")];
+    let by_id = Rows::new(&ID, ids.iter().map(|id| [(*id).into()]));
+    let sql = format!("{OFFERS} JOIN {{rows}} AS asked ON asked.id = v.id");
+    let mut found = by_id.query(db, &sql, &[], read_offer).await?;
+    let by_sku = Rows::new(&SKU, skus.iter().map(|sku| [(*sku).into()]));
+    let sql = format!("{OFFERS} JOIN {{rows}} AS asked ON asked.sku = v.sku");
+    found.extend(by_sku.query(db, &sql, &[], read_offer).await?);
+    Ok(found)
 }
 
 /// The variant, to be changed.
