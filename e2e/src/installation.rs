@@ -32,6 +32,9 @@ const READY_WITHIN: Duration = Duration::from_secs(90);
 /// The administrator of every installation.
 pub const ADMIN: (&str, &str) = ("admin@example.com", "a password for the tests only");
 
+/// The setting that names another PostgreSQL server than that of the test command.
+pub const DATABASE_SERVER: &str = "TEST_DATABASE_URL";
+
 /// A shop of its own: nothing of it is shared with another.
 pub struct Installation {
     setting: Setting,
@@ -50,7 +53,8 @@ impl Installation {
         Installation::start_with(setting, &[]).await
     }
 
-    /// The same, with settings of its own, named as in the environment.
+    /// The same, with settings of its own, named as in the environment. In the value of one, `{program}` stands for the name
+    /// of each program that is given it.
     pub async fn start_with(setting: Setting, settings: &[(&str, &str)]) -> anyhow::Result<Option<Self>> {
         Installation::start_as(setting, settings, false).await
     }
@@ -76,7 +80,8 @@ impl Installation {
             ),
         ]);
         if setting != Setting::Embedded {
-            let Some(servers) = servers().await? else { return Ok(None) };
+            let database = settings.iter().find(|(name, _)| *name == DATABASE_SERVER).map(|(_, url)| *url);
+            let Some(servers) = servers(database).await? else { return Ok(None) };
             environment.extend(servers);
         }
         environment.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
@@ -110,11 +115,16 @@ impl Installation {
         &self.services[noun]
     }
 
+    /// The URL of a service's database on the server.
+    pub fn database_url(&self, noun: &str) -> anyhow::Result<&str> {
+        let url = self.environment.get(&format!("{}_DATABASE_URL", noun.to_uppercase()));
+        url.map(String::as_str).context("the service keeps its data in a file")
+    }
+
     /// The name of a service's database on the server.
     pub fn database(&self, noun: &str) -> anyhow::Result<String> {
-        let url = self.environment.get(&format!("{}_DATABASE_URL", noun.to_uppercase()));
-        let name = url.and_then(|url| url.rsplit_once('/')).map(|(_, name)| name.to_owned());
-        name.context("the service keeps its data in a file")
+        let name = self.database_url(noun)?.rsplit_once('/').map(|(_, name)| name.to_owned());
+        name.context("the URL names no database")
     }
 
     /// The setting it runs in.
@@ -312,11 +322,11 @@ pub async fn health(url: &str) -> anyhow::Result<ServingStatus> {
 }
 
 /// A database for each service, a broker under a prefix and a Redis, where the test command has started them.
-async fn servers() -> anyhow::Result<Option<BTreeMap<String, String>>> {
+async fn servers(database: Option<&str>) -> anyhow::Result<Option<BTreeMap<String, String>>> {
     #[expect(clippy::disallowed_methods, reason = "the test command tells where its servers are")]
     let read = |name: &str| std::env::var(name).ok();
     let (Some(postgres), Some(amqp), Some(redis)) =
-        (read("TEST_DATABASE_URL"), read("TEST_AMQP_URL"), read("TEST_REDIS_URL"))
+        (database.map(String::from).or(read(DATABASE_SERVER)), read("TEST_AMQP_URL"), read("TEST_REDIS_URL"))
     else {
         eprintln!("skipped: no servers; run it by `./just test` or `scripts/with-servers`");
         return Ok(None);

@@ -4,11 +4,14 @@
 //! call them.
 
 pub mod client;
+pub mod crowd;
 pub mod installation;
 pub mod network;
 pub mod program;
 pub mod scene;
+pub mod servers;
 
 pub use client::{Person, Transport};
+pub use crowd::Crowd;
 pub use installation::{Installation, Setting};
 pub use scene::Scene;

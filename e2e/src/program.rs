@@ -112,13 +112,21 @@ fn spawn(
         .args(arguments)
         .env_clear()
         .envs(std::env::vars().filter(|(name, _)| matches!(name.as_str(), "PATH" | "HOME" | "TMPDIR")))
-        .envs(environment)
+        .envs(of_program(name, environment))
         .stdin(Stdio::null())
         .stdout(log.try_clone()?)
         .stderr(log)
         .kill_on_drop(true)
         .spawn()
         .with_context(|| format!("starting {}", program.display()))
+}
+
+/// The environment as one program is given it.
+fn of_program<'a>(
+    name: &str,
+    environment: &'a BTreeMap<String, String>,
+) -> impl Iterator<Item = (&'a String, String)> {
+    environment.iter().map(move |(key, value)| (key, value.replace("{program}", name)))
 }
 
 /// Runs a program to its end. Answers whether it succeeded, and what it printed.
@@ -131,7 +139,7 @@ pub async fn run(
         .args(arguments)
         .env_clear()
         .envs(std::env::vars().filter(|(name, _)| matches!(name.as_str(), "PATH" | "HOME" | "TMPDIR")))
-        .envs(environment)
+        .envs(of_program(name, environment))
         .stdin(Stdio::null())
         .kill_on_drop(true)
         .output()

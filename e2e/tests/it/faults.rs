@@ -1,12 +1,20 @@
 //! Services killed in mid-checkout, and a broker that goes away: every started order still comes to its end.
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use contract::order::v1::order::State;
 use contract::order::v1::{ListOrdersRequest, PlaceOrderRequest};
+use e2e::servers::control;
 use e2e::{Person, Scene, Setting};
-use tokio::process::Command;
 use tonic::Code;
+
+#[path = "faults/broker.rs"]
+mod broker;
+#[path = "faults/cache.rs"]
+mod cache;
+#[path = "faults/database.rs"]
+mod database;
+#[path = "faults/disks.rs"]
+mod disks;
 
 /// How long a started order may take to end once everything is there again.
 const ENDS_WITHIN: Duration = Duration::from_secs(60);
@@ -62,13 +70,13 @@ async fn orders_go_on_while_the_broker_is_away() -> anyhow::Result<()> {
     let mug = scene.variant("MUG-STONE").await?;
     let buyers = futures::future::try_join_all((0..2).map(|_| scene.guest())).await?;
     let stopped = Instant::now();
-    broker("stop").await?;
+    control("rabbitmq", &["stop"]).await?;
     let placed: usize =
         futures::future::join_all(buyers.iter().map(|buyer| buy(buyer, &mug))).await.into_iter().sum();
     assert_eq!(placed, 2 * ORDERS_EACH);
     every_order_ends(&scene, &buyers).await?;
     tokio::time::sleep(Duration::from_secs(30).saturating_sub(stopped.elapsed())).await;
-    broker("start").await?;
+    control("rabbitmq", &["start"]).await?;
     // The audit waits until every event has arrived, and fails where one has not.
     scene.shop.audit().await?;
     Ok(())
@@ -135,12 +143,4 @@ async fn every_order_ends(scene: &Scene, buyers: &[Person]) -> anyhow::Result<()
         anyhow::ensure!(Instant::now() < until, "still under way: {under_way:?}\n{}", scene.shop.logs());
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
-}
-
-async fn broker(command: &str) -> anyhow::Result<()> {
-    #[expect(clippy::disallowed_methods, reason = "the test command tells where its servers are controlled")]
-    let folder = PathBuf::from(std::env::var("TEST_SERVERS_DIR")?);
-    let done = Command::new(folder.join("rabbitmq")).arg(command).status().await?;
-    anyhow::ensure!(done.success(), "the broker could not {command}");
-    Ok(())
 }
