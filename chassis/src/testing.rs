@@ -4,11 +4,13 @@ mod broker;
 mod database;
 mod host;
 mod waiting;
+mod wild;
 
 pub use broker::Broker;
 pub use database::{Backend, TestDb};
 pub use host::{Bearer, Client, TestHost, TestProcess, subject_of};
 pub use waiting::eventually;
+pub use wild::WildRelay;
 
 /// Reads what the command that runs the tests has set.
 #[allow(

@@ -121,6 +121,11 @@ impl Installation {
         url.map(String::as_str).context("the service keeps its data in a file")
     }
 
+    /// What the programs are told in a setting.
+    pub fn told(&self, name: &str) -> anyhow::Result<&str> {
+        self.environment.get(name).map(String::as_str).with_context(|| format!("{name} is not set"))
+    }
+
     /// The name of a service's database on the server.
     pub fn database(&self, noun: &str) -> anyhow::Result<String> {
         let name = self.database_url(noun)?.rsplit_once('/').map(|(_, name)| name.to_owned());
@@ -274,6 +279,27 @@ impl Installation {
         }
         self.edge = format!("http://127.0.0.1:{}", ports[NOUNS.len()]);
         self.ready().await
+    }
+
+    /// Starts one more of a service or of the edge, under a name of its own and with settings that differ, and waits until
+    /// it serves. Answers its URL.
+    pub async fn start_another(
+        &mut self,
+        noun: &str,
+        name: &'static str,
+        settings: &[(&str, &str)],
+    ) -> anyhow::Result<String> {
+        let port = free_ports(1)?[0];
+        let mut environment = self.environment.clone();
+        environment.insert("LISTEN".into(), format!("127.0.0.1:{port}"));
+        environment.insert("METRICS_LISTEN".into(), "127.0.0.1:0".into());
+        environment.insert("DATA_DIR".into(), path(self.folder.path(), name));
+        environment.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        self.programs.insert(name, Program::start(noun, &[], &environment, self.folder.path())?);
+        let url = format!("http://127.0.0.1:{port}");
+        self.services.insert(name.into(), url.clone());
+        self.wait_until(name, ServingStatus::Serving, READY_WITHIN).await?;
+        Ok(url)
     }
 
     /// Puts a proxy of its own on each way from a program, by rewriting the addresses it is told.

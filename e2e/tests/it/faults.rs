@@ -11,10 +11,20 @@ use tonic::Code;
 mod broker;
 #[path = "faults/cache.rs"]
 mod cache;
+#[path = "faults/clock.rs"]
+mod clock;
 #[path = "faults/database.rs"]
 mod database;
 #[path = "faults/disks.rs"]
 mod disks;
+#[path = "faults/events.rs"]
+mod events;
+#[path = "faults/overload.rs"]
+mod overload;
+#[path = "faults/provider.rs"]
+mod provider;
+#[path = "faults/replicas.rs"]
+mod replicas;
 
 /// How long a started order may take to end once everything is there again.
 const ENDS_WITHIN: Duration = Duration::from_secs(60);
