@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::ensure;
 use contract::order::v1::order::State;
 use contract::order::v1::{ListOrdersRequest, Order, PlaceOrderRequest};
+use futures::{StreamExt, TryStreamExt};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, Status};
@@ -53,7 +54,9 @@ impl Crowd {
     pub async fn gather(scene: &Scene, size: usize) -> anyhow::Result<Crowd> {
         scene.receive(SKU, 100_000).await?;
         let variant = scene.variant(SKU).await?;
-        let people = futures::future::try_join_all((0..size).map(|_| scene.guest())).await?;
+        // A few at once: coming in is no rush.
+        let coming = (0..size).map(|_| scene.guest());
+        let people = futures::stream::iter(coming).buffered(4).try_collect().await?;
         Ok(Crowd { people, variant, counts: watch::Sender::default() })
     }
 

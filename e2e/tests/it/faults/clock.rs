@@ -53,6 +53,7 @@ async fn orders_end_and_stay_paid_although_clocks_jump() -> anyhow::Result<()> {
     });
     jumped.map_err(|error| error.context(scene.shop.logs()))?;
     println!("{:?}", crowd.counts());
+    assert!(crowd.counts().refused > 0, "nobody noticed, so that no clock can have jumped");
     for refusal in told.iter().filter_map(|told| told.answer.as_ref().err()) {
         let of_time = matches!(refusal.code(), Code::Unauthenticated | Code::FailedPrecondition);
         assert!(of_time || is_unclear(refusal), "{refusal:?}");
