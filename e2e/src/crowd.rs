@@ -122,7 +122,9 @@ impl Crowd {
     pub async fn settle(&self, scene: &Scene, told: Vec<Told>) -> anyhow::Result<Vec<Order>> {
         let slow = told.iter().map(|told| told.took).max().unwrap_or_default();
         ensure!(slow < CALL_MAX, "a call was answered after {slow:?}\n{}", scene.shop.logs());
-        let until = Instant::now() + ENDS_WITHIN;
+        let unanswered = told.iter().filter(|told| told.answer.is_err()).count();
+        // A busy machine places one a second.
+        let until = Instant::now() + ENDS_WITHIN + Duration::from_secs(1) * u32::try_from(unanswered)?;
         let mut asked: Vec<Vec<Told>> = self.people.iter().map(|_| Vec::new()).collect();
         for told in told {
             asked[told.who].push(told);
