@@ -7,7 +7,7 @@ use sea_orm::DatabaseTransaction;
 
 use crate::Service;
 use crate::domain::{Cause, Quantities, Sku, sum};
-use crate::service::orders;
+use crate::service::orders::{self, News};
 
 impl Handle<OrderConfirmed> for Service {
     async fn handle(
@@ -16,9 +16,18 @@ impl Handle<OrderConfirmed> for Service {
         event: OrderConfirmed,
         from: &Delivery,
     ) -> Result<(), consumer::Error> {
-        let bought = stocked(&event.lines)?;
-        Ok(orders::confirmed(tx, &event.order, &bought, &cause(&event.order, from, "confirmed", None))
-            .await?)
+        self.handle_all(tx, vec![(event, from)]).await
+    }
+
+    async fn handle_all(
+        &self,
+        tx: &DatabaseTransaction,
+        events: Vec<(OrderConfirmed, &Delivery)>,
+    ) -> Result<(), consumer::Error> {
+        let news = |(event, from): (OrderConfirmed, &Delivery)| {
+            news(event.order, &event.lines, from, "confirmed", None)
+        };
+        Ok(orders::confirmed(tx, &events.into_iter().map(news).collect::<Result<Vec<_>, _>>()?).await?)
     }
 }
 
@@ -29,9 +38,18 @@ impl Handle<OrderCancelled> for Service {
         event: OrderCancelled,
         from: &Delivery,
     ) -> Result<(), consumer::Error> {
-        let bought = stocked(&event.lines)?;
-        Ok(orders::cancelled(tx, &event.order, &bought, &cause(&event.order, from, "cancelled", None))
-            .await?)
+        self.handle_all(tx, vec![(event, from)]).await
+    }
+
+    async fn handle_all(
+        &self,
+        tx: &DatabaseTransaction,
+        events: Vec<(OrderCancelled, &Delivery)>,
+    ) -> Result<(), consumer::Error> {
+        let news = |(event, from): (OrderCancelled, &Delivery)| {
+            news(event.order, &event.lines, from, "cancelled", None)
+        };
+        Ok(orders::cancelled(tx, &events.into_iter().map(news).collect::<Result<Vec<_>, _>>()?).await?)
     }
 }
 
@@ -42,9 +60,19 @@ impl Handle<OrderReturned> for Service {
         event: OrderReturned,
         from: &Delivery,
     ) -> Result<(), consumer::Error> {
-        let back = stocked(&event.lines)?;
-        let time = event.return_time.filter(|_| event.imported);
-        Ok(orders::returned(tx, &event.order, &back, &cause(&event.order, from, "returned", time)).await?)
+        self.handle_all(tx, vec![(event, from)]).await
+    }
+
+    async fn handle_all(
+        &self,
+        tx: &DatabaseTransaction,
+        events: Vec<(OrderReturned, &Delivery)>,
+    ) -> Result<(), consumer::Error> {
+        let news = |(event, from): (OrderReturned, &Delivery)| {
+            let time = event.return_time.filter(|_| event.imported);
+            news(event.order, &event.lines, from, "returned", time)
+        };
+        Ok(orders::returned(tx, &events.into_iter().map(news).collect::<Result<Vec<_>, _>>()?).await?)
     }
 }
 
@@ -55,10 +83,37 @@ impl Handle<OrderImported> for Service {
         event: OrderImported,
         from: &Delivery,
     ) -> Result<(), consumer::Error> {
-        let bought = stocked(&event.lines)?;
-        let cause = cause(&event.order, from, "imported", event.order_time);
-        Ok(orders::imported(tx, &event.order, &bought, &cause).await?)
+        self.handle_all(tx, vec![(event, from)]).await
     }
+
+    async fn handle_all(
+        &self,
+        tx: &DatabaseTransaction,
+        events: Vec<(OrderImported, &Delivery)>,
+    ) -> Result<(), consumer::Error> {
+        let news = |(event, from): (OrderImported, &Delivery)| {
+            news(event.order, &event.lines, from, "imported", event.order_time)
+        };
+        Ok(orders::imported(tx, &events.into_iter().map(news).collect::<Result<Vec<_>, _>>()?).await?)
+    }
+}
+
+/// What an event says of an order. What happened elsewhere is journalled at the time it happened.
+fn news(
+    order: String,
+    lines: &[EventLine],
+    from: &Delivery,
+    what: &str,
+    elsewhere: Option<prost_types::Timestamp>,
+) -> Result<News, consumer::Error> {
+    let elsewhere = elsewhere.and_then(|time| <Timestamp as TryFrom<_>>::try_from(&time).ok());
+    let cause = Cause {
+        reference: order.clone(),
+        actor: format!("service:{}", from.source),
+        reason: format!("the order was {what}"),
+        time: elsewhere.unwrap_or_else(Timestamp::now),
+    };
+    Ok(News { order, goods: stocked(lines)?, cause })
 }
 
 /// How many of each SKU, of the lines that stock is kept of. Lines of nothing or less are not ours to guess about.
@@ -74,13 +129,5 @@ fn stocked(lines: &[EventLine]) -> Result<Quantities, consumer::Error> {
     Ok(sum(all))
 }
 
-/// What the journal says of it. What happened elsewhere is journalled at the time it happened.
-fn cause(order: &str, from: &Delivery, what: &str, elsewhere: Option<prost_types::Timestamp>) -> Cause {
-    let elsewhere = elsewhere.and_then(|time| <Timestamp as TryFrom<_>>::try_from(&time).ok());
-    Cause {
-        reference: order.to_owned(),
-        actor: format!("service:{}", from.source),
-        reason: format!("the order was {what}"),
-        time: elsewhere.unwrap_or_else(Timestamp::now),
-    }
-}
+#[cfg(test)]
+mod tests;

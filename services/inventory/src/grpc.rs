@@ -194,7 +194,7 @@ impl InventoryService for Service {
         let request_id = request.request_id.to_ascii_lowercase();
         // No key is claimed beside it: the order has one reservation, and names it again however often it is asked for.
         let wish = Wish { order, wanted, expire_time, request_id, cause };
-        Ok(Response::new(self.holding.reserve(wish).await?.into()))
+        Ok(Response::new(self.holding.ask(wish).await?.into()))
     }
 
     async fn commit_reservation(

@@ -18,8 +18,11 @@ use chassis::consumer::Consumer;
 use chassis::db::Db;
 use chassis::host::Host;
 use chassis::server::Server;
+use chassis::together::{self, Together};
 use contract::inventory::v1::inventory_service_server::InventoryServiceServer;
 use contract::order::v1::{OrderCancelled, OrderConfirmed, OrderImported, OrderReturned};
+
+use crate::service::reservations::Wish;
 
 pub use config::Config;
 pub use migration::Migrator;
@@ -29,13 +32,13 @@ pub use migration::Migrator;
 struct Service {
     db: Db,
     watch: watch::Watch,
-    holding: holding::Holding,
+    holding: Together<Wish>,
 }
 
 /// Serves until the host's shutdown.
 pub async fn serve(host: Host, config: Config) -> Result<(), chassis::Error> {
     let db = host.db::<Migrator>().await?;
-    let (holding, wishes) = holding::open();
+    let (holding, wishes) = together::open();
     let service = Service { db: db.clone(), watch: watch::Watch::default(), holding };
     let consumer = Consumer::new(&db, "inventory")
         .on::<OrderConfirmed>(service.clone())
@@ -52,7 +55,7 @@ pub async fn serve(host: Host, config: Config) -> Result<(), chassis::Error> {
         })
         .background("holding", {
             let db = db.clone();
-            async move |shutdown| wishes.serve(&db, shutdown).await
+            async move |shutdown| wishes.serve(|wishes| holding::serve(&db, wishes), shutdown).await
         })
         .background("expiry", async move |shutdown| expiry::run(&expiring, config, shutdown).await)
         .audit(books::InventoryBooks)

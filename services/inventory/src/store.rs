@@ -6,10 +6,7 @@ pub(crate) mod locations;
 pub(crate) mod reservations;
 pub(crate) mod stock;
 
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, QueryResult, Statement, Value};
-
-/// Rows named by one statement. SQLite looks each parameter up by name, so that many of them cost their square.
-const ROWS_MAX: usize = 200;
+use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseTransaction, DbErr, QueryResult, Statement, Value};
 
 /// Reads the rows of a query.
 async fn rows<T>(
@@ -28,19 +25,13 @@ async fn run(tx: &DatabaseTransaction, sql: &str, values: Vec<Value>) -> Result<
     Ok(tx.execute_raw(statement).await?.rows_affected())
 }
 
-/// Places for so many rows of values: `($3, $4), ($5, $6)` for two rows of two from the third on.
-fn places(first: usize, columns: usize, rows: usize) -> String {
-    let row = |row: usize| {
-        let places: Vec<String> =
-            (0..columns).map(|column| format!("${}", first + row * columns + column)).collect();
-        format!("({})", places.join(", "))
-    };
-    (0..rows).map(row).collect::<Vec<_>>().join(", ")
-}
-
-/// Places for a list of values: `($1, $2, $3)`.
-fn list(first: usize, values: usize) -> String {
-    places(first, values, 1)
+/// What takes hold of the rows that a query reads. SQLite has one writer, which holds everything.
+fn holding(tx: &DatabaseTransaction, table: &str) -> String {
+    if tx.get_database_backend() == DatabaseBackend::Postgres {
+        format!("FOR UPDATE OF {table}")
+    } else {
+        String::new()
+    }
 }
 
 fn damaged(what: &str) -> DbErr {

@@ -1,96 +1,107 @@
-//! What orders do to stock once they are confirmed, cancelled, returned or taken over from elsewhere.
+//! What orders do to stock once they are confirmed, cancelled, returned or taken over from elsewhere: of many orders at
+//! once, each told of once, or of one.
 
 use std::collections::BTreeSet;
 
 use sea_orm::DatabaseTransaction;
 
-use super::reservations::{commit_paid, load, release, take_back};
-use super::stock::because;
-use crate::domain::reservation::Line;
+use super::change::Change;
+use super::reservations::take_again;
+use crate::domain::reservation::{Line, Refusal};
 use crate::domain::{Cause, Kind, LocationId, Movement, Quantities, Reservation, Sku, State};
 use crate::error::Error;
 use crate::store;
 
-/// Takes out what a confirmed order bought.
-pub(crate) async fn confirmed(
-    tx: &DatabaseTransaction,
-    order: &str,
-    bought: &Quantities,
-    cause: &Cause,
-) -> Result<(), Error> {
-    if bought.is_empty() {
-        return Ok(());
-    }
-    commit_paid(tx, order, cause).await
+/// What inventory hears of an order.
+#[derive(Clone, Debug)]
+pub(crate) struct News {
+    pub(crate) order: String,
+    /// The goods it speaks of.
+    pub(crate) goods: Quantities,
+    pub(crate) cause: Cause,
 }
 
-/// Gives back what a cancelled order held, or takes back what it had bought already.
-pub(crate) async fn cancelled(
-    tx: &DatabaseTransaction,
-    order: &str,
-    bought: &Quantities,
-    cause: &Cause,
-) -> Result<(), Error> {
-    match load(tx, order).await? {
-        Some(reservation) => match reservation.state {
-            State::Held => release(tx, order, cause).await.map(drop),
-            State::Committed => take_back(tx, &reservation, &reservation.still_sold(), cause).await,
-            State::Released | State::Expired | State::Barred => Ok(()),
-        },
-        // Its confirmation may still be on its way.
-        None if !bought.is_empty() => release(tx, order, cause).await.map(drop),
-        None => Ok(()),
-    }
+fn names(news: &[News]) -> impl Iterator<Item = &str> {
+    news.iter().map(|news| news.order.as_str())
 }
 
-/// Takes back what came back of an order.
-pub(crate) async fn returned(
-    tx: &DatabaseTransaction,
-    order: &str,
-    back: &Quantities,
-    cause: &Cause,
-) -> Result<(), Error> {
-    if back.is_empty() {
-        return Ok(());
+/// Takes out what confirmed orders bought. Nothing happens where it was released: the order was cancelled meanwhile.
+pub(crate) async fn confirmed(tx: &DatabaseTransaction, news: &[News]) -> Result<(), Error> {
+    let found = store::reservations::load_all(tx, names(news)).await?;
+    let mut change = Change::default();
+    for News { order, cause, .. } in news.iter().filter(|news| !news.goods.is_empty()) {
+        let reservation = found.get(order).ok_or(Error::ReservationNotFound)?;
+        match reservation.commit() {
+            Ok(Some(state)) => change.end(reservation, state, cause),
+            Ok(None) | Err(Refusal::Released) => {}
+            // It takes hold of SKUs by itself, which only alone keeps their order.
+            Err(Refusal::Expired) if news.len() == 1 => return take_again(tx, reservation, cause).await,
+            Err(refusal) => return Err(refusal.into()),
+        }
     }
-    let reservation = load(tx, order).await?.ok_or(Error::ReservationNotFound)?;
-    take_back(tx, &reservation, back, cause).await
+    change.make(tx).await
 }
 
-/// Takes over an order that happened elsewhere: its goods came in and went out, so on hand ends unchanged.
-pub(crate) async fn imported(
-    tx: &DatabaseTransaction,
-    order: &str,
-    bought: &Quantities,
-    cause: &Cause,
-) -> Result<(), Error> {
-    let reservation = Reservation {
-        state: State::Committed,
-        create_time: cause.time,
-        ..Reservation::of(order, cause.time)
-    };
-    if bought.is_empty() || !store::reservations::create(tx, &reservation).await? {
-        return Ok(());
-    }
-    let location = LocationId::default_one();
-    let keys: BTreeSet<_> = bought.keys().map(|sku| (sku.clone(), location.clone())).collect();
-    store::stock::ensure(tx, &keys).await?;
-    let movements: Vec<Movement> = bought
+/// Gives back what cancelled orders held, or takes back what they had bought already.
+pub(crate) async fn cancelled(tx: &DatabaseTransaction, news: &[News]) -> Result<(), Error> {
+    // Of an order without a reservation there is nothing to give back, and from now on nothing will be held for it: the
+    // request to hold, or its confirmation, may still be on its way.
+    let barred = news
         .iter()
-        .flat_map(|(sku, quantity)| {
-            [
-                Movement::new(Kind::Receipt, sku, &location, *quantity, 0),
-                Movement::new(Kind::Sale, sku, &location, -quantity, 0),
-            ]
-        })
-        .collect();
-    store::journal::append(tx, &because(movements, cause)).await?;
+        .filter(|news| !news.goods.is_empty())
+        .map(|news| Reservation { state: State::Barred, ..Reservation::of(&news.order, news.cause.time) });
+    let barred: Vec<_> = barred.collect();
+    store::reservations::create_all(tx, barred.iter().map(|barred| (barred, ""))).await?;
+    let found = store::reservations::load_all(tx, names(news)).await?;
+    let mut change = Change::default();
+    for News { order, cause, .. } in news {
+        let Some(reservation) = found.get(order) else { continue };
+        match reservation.state {
+            State::Held => change.end(reservation, State::Released, cause),
+            State::Committed => change.take_back(reservation, &reservation.still_sold(), cause)?,
+            State::Released | State::Expired | State::Barred => {}
+        }
+    }
+    change.make(tx).await
+}
+
+/// Takes back what came back of orders.
+pub(crate) async fn returned(tx: &DatabaseTransaction, news: &[News]) -> Result<(), Error> {
+    let found = store::reservations::load_all(tx, names(news)).await?;
+    let mut change = Change::default();
+    for News { order, goods, cause } in news.iter().filter(|news| !news.goods.is_empty()) {
+        change.take_back(found.get(order).ok_or(Error::ReservationNotFound)?, goods, cause)?;
+    }
+    change.make(tx).await
+}
+
+/// Takes over orders that happened elsewhere: their goods came in and went out, so on hand ends unchanged.
+pub(crate) async fn imported(tx: &DatabaseTransaction, news: &[News]) -> Result<(), Error> {
+    let location = LocationId::default_one();
     let line = |(sku, quantity): (&Sku, &i64)| Line {
         sku: sku.clone(),
         location: location.clone(),
         quantity: *quantity,
         returned: 0,
     };
-    let lines: Vec<Line> = bought.iter().map(line).collect();
-    Ok(store::reservations::add_lines(tx, &[Reservation { lines, ..reservation }]).await?)
+    let sold = |News { order, goods, cause }: &News| Reservation {
+        state: State::Committed,
+        create_time: cause.time,
+        lines: goods.iter().map(line).collect(),
+        ..Reservation::of(order, cause.time)
+    };
+    let mut sold: Vec<_> =
+        news.iter().filter(|news| !news.goods.is_empty()).map(|news| (sold(news), &news.cause)).collect();
+    let new = store::reservations::create_all(tx, sold.iter().map(|(sold, _)| (sold, ""))).await?;
+    sold.retain(|(sold, _)| new.contains(&sold.id));
+    let lines = || sold.iter().flat_map(|(sold, cause)| sold.lines.iter().map(move |line| (line, *cause)));
+    let keys: BTreeSet<_> = lines().map(|(line, _)| (line.sku.clone(), location.clone())).collect();
+    store::stock::ensure(tx, &keys).await?;
+    let moved = |(line, cause): (&Line, &Cause)| {
+        [(Kind::Receipt, line.quantity), (Kind::Sale, -line.quantity)]
+            .map(|(kind, by)| (Movement::new(kind, &line.sku, &location, by, 0), cause.clone()))
+    };
+    store::journal::append(tx, &lines().flat_map(moved).collect::<Vec<_>>()).await?;
+    let sold: Vec<Reservation> = sold.into_iter().map(|(sold, _)| sold).collect();
+    Ok(store::reservations::add_lines(tx, &sold).await?)
 }

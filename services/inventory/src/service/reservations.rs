@@ -4,8 +4,9 @@ use chassis::failpoint::mutated;
 use chassis::time::Timestamp;
 use sea_orm::{DatabaseTransaction, DbErr};
 
-use super::stock::{announce, because, change_totals, follow};
-use crate::domain::reservation::{Line, Refusal};
+use super::change::Change;
+use super::stock::{announce, change_totals, follow};
+use crate::domain::reservation::Line;
 use crate::domain::{
     Cause, Kind, LocationId, Movement, Quantities, Reservation, Sku, State, allocate, subtract, sum,
 };
@@ -148,35 +149,26 @@ pub(crate) async fn commit(
     order: &str,
     cause: &Cause,
 ) -> Result<Reservation, Error> {
-    let reservation = load(tx, order).await?.ok_or(Error::ReservationNotFound)?;
+    let reservation = store::reservations::load(tx, order).await?.ok_or(Error::ReservationNotFound)?;
     let Some(state) = reservation.commit()? else { return Ok(reservation) };
-    end(tx, reservation, state, Kind::Sale, -1, cause).await
+    end(tx, reservation, state, cause).await
 }
 
-/// Takes out what a confirmed order bought, even if its reservation ran out before the news came: it is paid for, so
-/// what is available now is taken in its place. Nothing happens where it was released: it was cancelled meanwhile.
-pub(crate) async fn commit_paid(tx: &DatabaseTransaction, order: &str, cause: &Cause) -> Result<(), Error> {
-    let reservation = load(tx, order).await?.ok_or(Error::ReservationNotFound)?;
-    match reservation.commit() {
-        Ok(None) | Err(Refusal::Released) => Ok(()),
-        Ok(Some(state)) => end(tx, reservation, state, Kind::Sale, -1, cause).await.map(drop),
-        Err(Refusal::Expired) => {
-            tracing::warn!(
-                order.id = order,
-                "stock of a confirmed order had been given back; taking it again"
-            );
-            let effect = Effect { kind: Kind::Sale, on_hand: -1, reserved: 0 };
-            let lines = take(tx, &[(&reservation.quantities(), cause)], effect)
-                .await?
-                .into_iter()
-                .flatten()
-                .collect();
-            store::reservations::delete_lines(tx, reservation.id).await?;
-            store::reservations::add_lines(tx, &[Reservation { lines, ..reservation.clone() }]).await?;
-            Ok(store::reservations::set_state(tx, reservation.id, State::Committed).await?)
-        }
-        Err(refusal @ (Refusal::Committed | Refusal::Differs)) => Err(refusal.into()),
-    }
+/// Takes out what a confirmed order bought although its reservation ran out before the news came: it is paid for, so what
+/// is available now is taken in its place.
+pub(crate) async fn take_again(
+    tx: &DatabaseTransaction,
+    reservation: &Reservation,
+    cause: &Cause,
+) -> Result<(), Error> {
+    let order = &reservation.order;
+    tracing::warn!(order.id = order, "stock of a confirmed order had been given back; taking it again");
+    let effect = Effect { kind: Kind::Sale, on_hand: -1, reserved: 0 };
+    let taken = take(tx, &[(&reservation.quantities(), cause)], effect).await?;
+    let lines = taken.into_iter().flatten().collect();
+    store::reservations::delete_lines(tx, reservation.id).await?;
+    store::reservations::add_lines(tx, &[Reservation { lines, ..reservation.clone() }]).await?;
+    Ok(store::reservations::set_states(tx, [(reservation.id, State::Committed)]).await?)
 }
 
 /// Gives back what is held for an order; again changes nothing. Of an order without a reservation there is nothing to
@@ -187,59 +179,33 @@ pub(crate) async fn release(
     cause: &Cause,
 ) -> Result<Option<Reservation>, Error> {
     let barred = Reservation { state: State::Barred, ..Reservation::of(order, cause.time) };
-    if store::reservations::create(tx, &barred).await? {
+    if !store::reservations::create_all(tx, [(&barred, "")]).await?.is_empty() {
         return Ok(None);
     }
-    let Some(reservation) = load(tx, order).await? else { return Ok(None) };
+    let Some(reservation) = store::reservations::load(tx, order).await? else { return Ok(None) };
     let Some(state) = reservation.release()? else {
         return Ok((reservation.state != State::Barred).then_some(reservation));
     };
-    end(tx, reservation, state, Kind::Release, 0, cause).await.map(Some)
+    end(tx, reservation, state, cause).await.map(Some)
 }
 
 /// Gives back what is held for an order past its time. Says whether it did.
 pub(crate) async fn expire(tx: &DatabaseTransaction, order: &str, cause: &Cause) -> Result<bool, Error> {
-    let Some(reservation) = load(tx, order).await? else { return Ok(false) };
+    let Some(reservation) = store::reservations::load(tx, order).await? else { return Ok(false) };
     let Some(state) = reservation.expire(cause.time) else { return Ok(false) };
-    end(tx, reservation, state, Kind::Release, 0, cause).await?;
+    end(tx, reservation, state, cause).await?;
     Ok(true)
 }
 
-/// Takes back some of what was sold.
-pub(crate) async fn take_back(
-    tx: &DatabaseTransaction,
-    reservation: &Reservation,
-    back: &Quantities,
-    cause: &Cause,
-) -> Result<(), Error> {
-    let movements = reservation.take_back(back)?;
-    if movements.is_empty() {
-        return Ok(());
-    }
-    let totals = change_totals(tx, movements.iter().cloned()).await?.map_err(|_| Error::TooMuch)?;
-    store::reservations::add_returned(tx, reservation.id, &movements).await?;
-    follow(tx, &because(movements, cause)).await?;
-    Ok(announce(tx, &totals).await?)
-}
-
-pub(crate) async fn load(tx: &DatabaseTransaction, order: &str) -> Result<Option<Reservation>, DbErr> {
-    store::reservations::load(tx, order).await
-}
-
-/// Ends what is held: each unit is no longer reserved, and on hand changes by what is said.
+/// Ends what is held.
 async fn end(
     tx: &DatabaseTransaction,
     reservation: Reservation,
     state: State,
-    kind: Kind,
-    on_hand: i64,
     cause: &Cause,
 ) -> Result<Reservation, Error> {
-    let movements = reservation.movements(kind, on_hand, -1);
-    let contradiction = |_| DbErr::Custom("less is reserved than a reservation holds".to_owned());
-    let totals = change_totals(tx, movements.iter().cloned()).await?.map_err(contradiction)?;
-    follow(tx, &because(movements, cause)).await?;
-    store::reservations::set_state(tx, reservation.id, state).await?;
-    announce(tx, &totals).await?;
+    let mut change = Change::default();
+    change.end(&reservation, state, cause);
+    change.make(tx).await?;
     Ok(Reservation { state, ..reservation })
 }

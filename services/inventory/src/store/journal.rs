@@ -1,37 +1,47 @@
 //! The journal of movements: written with each change, never changed.
 
 use chassis::id::Id;
+use chassis::rows::{self, Column, Rows};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, QueryResult, Value};
 
-use super::{ROWS_MAX, damaged, get, places, rows, run};
+use super::{damaged, get, rows};
 use crate::domain::movement::Entry;
 use crate::domain::{Cause, Kind, LocationId, Movement, Sku};
 
+const MOVEMENTS: [Column; 10] = [
+    rows::uuid("id"),
+    rows::text("sku"),
+    rows::text("location"),
+    rows::text("kind"),
+    rows::bigint("on_hand_delta"),
+    rows::bigint("reserved_delta"),
+    rows::text("reference"),
+    rows::text("actor"),
+    rows::text("reason"),
+    rows::bigint("create_time"),
+];
+
 /// Writes movements, each with its cause.
 pub(crate) async fn append(tx: &DatabaseTransaction, movements: &[(Movement, Cause)]) -> Result<(), DbErr> {
-    for some in movements.chunks(ROWS_MAX) {
-        let sql = format!(
-            "INSERT INTO movements
-                (id, sku, location, kind, on_hand_delta, reserved_delta, reference, actor, reason, create_time)
-             VALUES {}",
-            places(1, 10, some.len())
-        );
-        let values = some.iter().flat_map(|(movement, cause)| -> [Value; 10] {
-            [
-                Id::<Entry>::new().into(),
-                movement.sku.as_str().into(),
-                movement.location.as_str().into(),
-                movement.kind.as_str().into(),
-                movement.on_hand.into(),
-                movement.reserved.into(),
-                cause.reference.as_str().into(),
-                cause.actor.as_str().into(),
-                cause.reason.as_str().into(),
-                cause.time.into(),
-            ]
-        });
-        run(tx, &sql, values.collect()).await?;
-    }
+    let row = |(movement, cause): &(Movement, Cause)| -> [Value; 10] {
+        [
+            Id::<Entry>::new().into(),
+            movement.sku.as_str().into(),
+            movement.location.as_str().into(),
+            movement.kind.as_str().into(),
+            movement.on_hand.into(),
+            movement.reserved.into(),
+            cause.reference.as_str().into(),
+            cause.actor.as_str().into(),
+            cause.reason.as_str().into(),
+            cause.time.into(),
+        ]
+    };
+    let sql = "INSERT INTO movements
+                   (id, sku, location, kind, on_hand_delta, reserved_delta, reference, actor, reason, create_time)
+               SELECT id, sku, location, kind, on_hand_delta, reserved_delta, reference, actor, reason, create_time
+               FROM {rows} AS new";
+    Rows::new(&MOVEMENTS, movements.iter().map(row)).run(tx, sql, &[]).await?;
     Ok(())
 }
 

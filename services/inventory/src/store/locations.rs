@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use chassis::rows::{self, Column, Rows};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, QueryResult};
 
-use super::{get, list, rows, run};
+use super::{get, rows, run};
 use crate::domain::{Location, LocationId};
 
 /// Keeps a location. Says whether its id was free.
@@ -46,8 +47,10 @@ pub(crate) async fn missing(
     db: &impl ConnectionTrait,
     wanted: &BTreeSet<&LocationId>,
 ) -> Result<Option<LocationId>, DbErr> {
-    let sql = format!("SELECT id FROM locations WHERE id IN {}", list(1, wanted.len()));
-    let values = wanted.iter().map(|id| id.as_str().into()).collect();
-    let found = rows(db, &sql, values, |row| Ok(LocationId::stored(get(row, 0)?))).await?;
+    const WANTED: [Column; 1] = [rows::text("wanted")];
+    let sql = "SELECT id FROM locations JOIN {rows} AS these ON wanted = id";
+    let found = Rows::new(&WANTED, wanted.iter().map(|id| [id.as_str().into()]))
+        .query(db, sql, &[], |row| Ok(LocationId::stored(get(row, 0)?)))
+        .await?;
     Ok(wanted.iter().find(|id| !found.contains(id)).map(|id| (*id).clone()))
 }

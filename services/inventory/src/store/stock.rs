@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chassis::failpoint::mutated;
+use chassis::rows::{self, Column, Rows};
 use chassis::time::Timestamp;
-use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseTransaction, DbErr, QueryResult, Value};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, QueryResult, Value};
 
-use super::{ROWS_MAX, get, list, places, rows, run};
+use super::{get, holding, rows};
 use crate::domain::{
     Cause, Lacking, Level, LocationId, Movement, ON_HAND_MAX, Quantities, Sku, Stock, Total,
 };
@@ -17,16 +18,16 @@ const STOCK: &str = "SELECT s.sku, s.on_hand, s.reserved, s.low_threshold, s.low
     LEFT JOIN location_stock p ON p.sku = s.sku
     LEFT JOIN locations l ON l.id = p.location";
 
+const WANTED: [Column; 1] = [rows::text("wanted")];
+
+fn wanted<'a>(skus: impl IntoIterator<Item = &'a Sku>) -> Rows<1> {
+    Rows::new(&WANTED, skus.into_iter().map(|sku| [sku.as_str().into()]))
+}
+
 /// The stock of these SKUs, by SKU; those never received are left out.
 pub(crate) async fn find(db: &impl ConnectionTrait, skus: &BTreeSet<Sku>) -> Result<Vec<Stock>, DbErr> {
-    let skus: Vec<&Sku> = skus.iter().collect();
-    let mut found = Vec::new();
-    for some in skus.chunks(ROWS_MAX) {
-        let sql = format!("{STOCK} WHERE s.sku IN {} ORDER BY s.sku, l.priority, l.id", list(1, some.len()));
-        let rows = rows(db, &sql, some.iter().map(|sku| sku.as_str().into()).collect(), read).await?;
-        found.extend(joined(rows));
-    }
-    Ok(found)
+    let sql = format!("{STOCK} JOIN {{rows}} AS these ON wanted = s.sku ORDER BY s.sku, l.priority, l.id");
+    Ok(joined(wanted(skus).query(db, &sql, &[], read).await?))
 }
 
 /// So much stock after a SKU, by SKU; only what is low where asked.
@@ -77,29 +78,17 @@ pub(crate) async fn ensure(
     tx: &DatabaseTransaction,
     keys: &BTreeSet<(Sku, LocationId)>,
 ) -> Result<(), DbErr> {
-    let now = Timestamp::now();
-    let skus: Vec<&Sku> = keys.iter().map(|(sku, _)| sku).collect::<BTreeSet<_>>().into_iter().collect();
-    for some in skus.chunks(ROWS_MAX) {
-        let sql = format!(
-            "INSERT INTO stock (sku, on_hand, reserved, low_threshold, low, update_time)
-             SELECT wanted.column1, 0, 0, 0, FALSE, $1 FROM (VALUES {}) AS wanted WHERE TRUE
-             ON CONFLICT (sku) DO NOTHING",
-            places(2, 1, some.len())
-        );
-        let skus = some.iter().map(|sku| sku.as_str().into());
-        run(tx, &sql, std::iter::once(now.into()).chain(skus).collect()).await?;
-    }
-    let keys: Vec<_> = keys.iter().collect();
-    for some in keys.chunks(ROWS_MAX) {
-        let sql = format!(
-            "INSERT INTO location_stock (sku, location, on_hand, reserved)
-             SELECT wanted.column1, wanted.column2, 0, 0 FROM (VALUES {}) AS wanted WHERE TRUE
-             ON CONFLICT (sku, location) DO NOTHING",
-            places(1, 2, some.len())
-        );
-        let keys = some.iter().flat_map(|(sku, location)| [sku.as_str().into(), location.as_str().into()]);
-        run(tx, &sql, keys.collect()).await?;
-    }
+    const KEYS: [Column; 2] = [rows::text("sku"), rows::text("location")];
+    let sql = "INSERT INTO stock (sku, on_hand, reserved, low_threshold, low, update_time)
+               SELECT wanted, 0, 0, 0, FALSE, $1 FROM {rows} AS these WHERE TRUE
+               ON CONFLICT (sku) DO NOTHING";
+    let skus = keys.iter().map(|(sku, _)| sku).collect::<BTreeSet<_>>();
+    wanted(skus).run(tx, sql, &[Timestamp::now().into()]).await?;
+    let sql = "INSERT INTO location_stock (sku, location, on_hand, reserved)
+               SELECT sku, location, 0, 0 FROM {rows} AS these WHERE TRUE
+               ON CONFLICT (sku, location) DO NOTHING";
+    let key = |(sku, location): &(Sku, LocationId)| [sku.as_str().into(), location.as_str().into()];
+    Rows::new(&KEYS, keys.iter().map(key)).run(tx, sql, &[]).await?;
     Ok(())
 }
 
@@ -109,57 +98,38 @@ pub(crate) async fn change_totals(
     tx: &DatabaseTransaction,
     by: &BTreeMap<Sku, Level>,
 ) -> Result<Vec<Total>, DbErr> {
-    let by: Vec<(&Sku, &Level)> = by.iter().collect();
-    lock(tx, &by).await?;
+    const BY: [Column; 3] = [rows::text("changing"), rows::bigint("on_hand_by"), rows::bigint("reserved_by")];
     let covered = match mutated("stock") {
         true => "",
-        false => "AND on_hand + change.column2 >= reserved + change.column3",
+        false => "AND on_hand + on_hand_by >= reserved + reserved_by",
     };
-    let mut changed = Vec::new();
-    for some in by.chunks(ROWS_MAX) {
-        let sql = format!(
-            "UPDATE stock SET on_hand = on_hand + change.column2, reserved = reserved + change.column3, update_time = $1
-             FROM (VALUES {}) AS change
-             WHERE sku = change.column1
-               AND reserved + change.column3 >= 0 {covered}
-               AND on_hand + change.column2 <= {ON_HAND_MAX}
-             RETURNING sku, on_hand, reserved, low_threshold, low",
-            places(2, 3, some.len())
-        );
-        let rows_of =
-            some.iter().flat_map(|(sku, by)| [sku.as_str().into(), by.on_hand.into(), by.reserved.into()]);
-        let values = std::iter::once(Timestamp::now().into()).chain(rows_of).collect();
-        changed.extend(rows(tx, &sql, values, total).await?);
-    }
+    // They are taken hold of in the order of their SKUs, so that two transactions never wait for each other.
+    let sql = format!(
+        "UPDATE stock SET on_hand = on_hand + on_hand_by, reserved = reserved + reserved_by, update_time = $1
+         FROM (SELECT changing, on_hand_by, reserved_by FROM {{rows}} AS these JOIN stock AS held ON held.sku = changing
+               ORDER BY held.sku {}) AS change
+         WHERE sku = changing AND reserved + reserved_by >= 0 {covered} AND on_hand + on_hand_by <= {ON_HAND_MAX}
+         RETURNING sku, on_hand, reserved, low_threshold, low",
+        holding(tx, "held")
+    );
+    let row = |(sku, by): (&Sku, &Level)| [sku.as_str().into(), by.on_hand.into(), by.reserved.into()];
+    let mut changed =
+        Rows::new(&BY, by.iter().map(row)).query(tx, &sql, &[Timestamp::now().into()], total).await?;
     changed.sort_by(|one, other| one.sku.cmp(&other.sku));
     Ok(changed)
 }
 
-/// Takes hold of the SKUs in their order, so that two transactions never wait for each other. SQLite has one writer.
-async fn lock(tx: &DatabaseTransaction, by: &[(&Sku, &Level)]) -> Result<(), DbErr> {
-    if by.len() > 1 && tx.get_database_backend() == DatabaseBackend::Postgres {
-        hold_available(tx, &by.iter().map(|(sku, _)| (*sku).clone()).collect()).await?;
-    }
-    Ok(())
-}
-
-/// What is available of SKUs, which stays so until the transaction ends.
+/// What is available of SKUs, which stays so until the transaction ends. They are taken hold of in their order.
 pub(crate) async fn hold_available(
     tx: &DatabaseTransaction,
     skus: &BTreeSet<Sku>,
 ) -> Result<Quantities, DbErr> {
-    let for_update = if tx.get_database_backend() == DatabaseBackend::Postgres { " FOR UPDATE" } else { "" };
-    let skus: Vec<&Sku> = skus.iter().collect();
-    let mut available = Quantities::new();
-    for some in skus.chunks(ROWS_MAX) {
-        let sql = format!(
-            "SELECT sku, on_hand - reserved FROM stock WHERE sku IN {} ORDER BY sku{for_update}",
-            list(1, some.len())
-        );
-        let values = some.iter().map(|sku| sku.as_str().into()).collect();
-        available.extend(rows(tx, &sql, values, |row| Ok((Sku::stored(get(row, 0)?), get(row, 1)?))).await?);
-    }
-    Ok(available)
+    let sql = format!(
+        "SELECT sku, on_hand - reserved FROM stock JOIN {{rows}} AS these ON wanted = sku ORDER BY sku {}",
+        holding(tx, "stock")
+    );
+    let read = |row: &QueryResult| Ok((Sku::stored(get(row, 0)?), get(row, 1)?));
+    Ok(wanted(skus).query(tx, &sql, &[], read).await?.into_iter().collect())
 }
 
 fn total(row: &QueryResult) -> Result<Total, DbErr> {
@@ -185,11 +155,8 @@ pub(crate) async fn set_threshold(
 
 /// Notes that SKUs crossed their thresholds.
 pub(crate) async fn mark_low(tx: &DatabaseTransaction, skus: &[&Sku], low: bool) -> Result<(), DbErr> {
-    for some in skus.chunks(ROWS_MAX) {
-        let sql = format!("UPDATE stock SET low = $1 WHERE sku IN {}", list(2, some.len()));
-        let skus = some.iter().map(|sku| sku.as_str().into());
-        run(tx, &sql, std::iter::once(low.into()).chain(skus).collect()).await?;
-    }
+    let sql = "UPDATE stock SET low = $1 FROM {rows} AS these WHERE sku = wanted";
+    wanted(skus.iter().copied()).run(tx, sql, &[low.into()]).await?;
     Ok(())
 }
 
@@ -215,21 +182,16 @@ pub(crate) async fn available_places(
     tx: &DatabaseTransaction,
     skus: &[&Sku],
 ) -> Result<BTreeMap<Sku, Vec<(LocationId, i64)>>, DbErr> {
+    let sql = "SELECT p.sku, p.location, p.on_hand - p.reserved
+               FROM {rows} AS these JOIN location_stock p ON p.sku = wanted JOIN locations l ON l.id = p.location
+               WHERE p.on_hand > p.reserved ORDER BY l.priority, l.id";
+    let read = |row: &QueryResult| {
+        let place = (LocationId::stored(get(row, 1)?), get::<i64>(row, 2)?);
+        Ok((Sku::stored(get(row, 0)?), place))
+    };
     let mut found: BTreeMap<Sku, Vec<(LocationId, i64)>> = BTreeMap::new();
-    for some in skus.chunks(ROWS_MAX) {
-        let sql = format!(
-            "SELECT p.sku, p.location, p.on_hand - p.reserved
-             FROM location_stock p JOIN locations l ON l.id = p.location
-             WHERE p.sku IN {} AND p.on_hand > p.reserved
-             ORDER BY l.priority, l.id",
-            list(1, some.len())
-        );
-        let values = some.iter().map(|sku| sku.as_str().into()).collect();
-        let read =
-            |row: &QueryResult| Ok((get::<String>(row, 0)?, get::<String>(row, 1)?, get::<i64>(row, 2)?));
-        for (sku, location, available) in rows(tx, &sql, values, read).await? {
-            found.entry(Sku::stored(sku)).or_default().push((LocationId::stored(location), available));
-        }
+    for (sku, place) in wanted(skus.iter().copied()).query(tx, sql, &[], read).await? {
+        found.entry(sku).or_default().push(place);
     }
     Ok(found)
 }
@@ -245,22 +207,19 @@ pub(crate) async fn change_locations(
         level.on_hand += movement.on_hand;
         level.reserved += movement.reserved;
     }
-    let by: Vec<_> = by.into_iter().collect();
-    for some in by.chunks(ROWS_MAX) {
-        let sql = format!(
-            "UPDATE location_stock SET on_hand = on_hand + change.column3, reserved = reserved + change.column4
-             FROM (VALUES {}) AS change
-             WHERE sku = change.column1 AND location = change.column2
-               AND reserved + change.column4 >= 0
-               AND on_hand + change.column3 >= reserved + change.column4",
-            places(1, 4, some.len())
-        );
-        let values = some.iter().flat_map(|((sku, location), by)| -> [Value; 4] {
-            [sku.as_str().into(), location.as_str().into(), by.on_hand.into(), by.reserved.into()]
-        });
-        if run(tx, &sql, values.collect()).await? < u64::try_from(some.len()).unwrap_or(u64::MAX) {
-            return Ok(false);
-        }
-    }
-    Ok(true)
+    const BY: [Column; 4] = [
+        rows::text("changing"),
+        rows::text("place"),
+        rows::bigint("on_hand_by"),
+        rows::bigint("reserved_by"),
+    ];
+    let sql = "UPDATE location_stock SET on_hand = on_hand + on_hand_by, reserved = reserved + reserved_by
+               FROM {rows} AS these
+               WHERE sku = changing AND location = place
+                 AND reserved + reserved_by >= 0 AND on_hand + on_hand_by >= reserved + reserved_by";
+    let row = |((sku, location), by): (&(&Sku, &LocationId), &Level)| -> [Value; 4] {
+        [sku.as_str().into(), location.as_str().into(), by.on_hand.into(), by.reserved.into()]
+    };
+    let changed = Rows::new(&BY, by.iter().map(row)).run(tx, sql, &[]).await?;
+    Ok(u64::try_from(by.len()) == Ok(changed))
 }
