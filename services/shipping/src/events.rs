@@ -15,25 +15,42 @@ impl Handle<PaymentCaptured> for Service {
         &self,
         tx: &DatabaseTransaction,
         event: PaymentCaptured,
-        _: &Delivery,
+        from: &Delivery,
     ) -> Result<(), consumer::Error> {
-        Ok(fulfillments::paid(tx, order(&event.order)?).await?)
+        self.handle_all(tx, vec![(event, from)]).await
+    }
+
+    async fn handle_all(
+        &self,
+        tx: &DatabaseTransaction,
+        events: Vec<(PaymentCaptured, &Delivery)>,
+    ) -> Result<(), consumer::Error> {
+        let orders = events.iter().map(|(event, _)| order(&event.order));
+        Ok(fulfillments::paid(tx, &orders.collect::<Result<_, _>>()?).await?)
     }
 }
 
 impl Handle<OrderConfirmed> for Service {
-    /// Of an order that costs nothing no payment will ever tell.
     async fn handle(
         &self,
         tx: &DatabaseTransaction,
         event: OrderConfirmed,
-        _: &Delivery,
+        from: &Delivery,
     ) -> Result<(), consumer::Error> {
-        let free = event.total.as_ref().is_none_or(|total| total.units == 0 && total.nanos == 0);
-        if free {
-            fulfillments::paid(tx, order(&event.order)?).await?;
-        }
-        Ok(())
+        self.handle_all(tx, vec![(event, from)]).await
+    }
+
+    /// Of an order that costs nothing no payment will ever tell.
+    async fn handle_all(
+        &self,
+        tx: &DatabaseTransaction,
+        events: Vec<(OrderConfirmed, &Delivery)>,
+    ) -> Result<(), consumer::Error> {
+        let free = |event: &OrderConfirmed| {
+            event.total.as_ref().is_none_or(|total| total.units == 0 && total.nanos == 0)
+        };
+        let orders = events.iter().filter(|(event, _)| free(event)).map(|(event, _)| order(&event.order));
+        Ok(fulfillments::paid(tx, &orders.collect::<Result<_, _>>()?).await?)
     }
 }
 
@@ -42,13 +59,20 @@ impl Handle<OrderCancelled> for Service {
         &self,
         tx: &DatabaseTransaction,
         event: OrderCancelled,
-        _: &Delivery,
+        from: &Delivery,
+    ) -> Result<(), consumer::Error> {
+        self.handle_all(tx, vec![(event, from)]).await
+    }
+
+    async fn handle_all(
+        &self,
+        tx: &DatabaseTransaction,
+        events: Vec<(OrderCancelled, &Delivery)>,
     ) -> Result<(), consumer::Error> {
         // What was never confirmed is never paid, so that nothing of it is ever sent.
-        if event.confirmed {
-            fulfillments::cancelled(tx, order(&event.order)?).await?;
-        }
-        Ok(())
+        let confirmed = events.iter().filter(|(event, _)| event.confirmed);
+        let orders = confirmed.map(|(event, _)| order(&event.order)).collect::<Result<_, _>>()?;
+        Ok(fulfillments::cancelled(tx, &orders).await?)
     }
 }
 

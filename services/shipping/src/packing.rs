@@ -1,26 +1,29 @@
 //! Makes the shipments of paid orders: asks order what was bought and where it goes, and packs that.
 //!
-//! An order is taken by a lease before it is asked about, so that two replicas do not ask at once, and written only by
+//! All orders that are due are taken and packed together, in two short transactions. An order is taken by a lease before it is asked about, so that two replicas do not ask at once, and written only by
 //! who still holds it. No transaction is open meanwhile: a crash at any point leaves an order that is due again.
 
+use std::slice;
 use std::time::Duration;
 
 use chassis::db::Db;
 use chassis::status;
 use chassis::time::Timestamp;
-use futures::StreamExt;
+use futures::{StreamExt, stream};
 use tokio_util::sync::CancellationToken;
 
 use crate::error::Error;
 use crate::orders::{Orders, Unread};
+use crate::service::fulfillments::Asked;
+use crate::store::fulfillments::Leased;
 use crate::{service, store};
 
 /// Longer than order may take to answer, and we to write it down.
 const LEASE: Duration = Duration::from_secs(15);
 /// How many orders are asked about at once.
-const AT_ONCE: usize = 8;
-/// Orders looked at in one round; what is left is the next's.
-const ROUND_MAX: i64 = 256;
+const AT_ONCE: usize = 16;
+/// Orders packed in one round, which must end before their lease does; what is left is the next's.
+const ROUND_MAX: i64 = 32;
 /// An order that could not be read so often is not only slow: somebody should look.
 const ATTEMPTS_QUIET: i64 = 5;
 
@@ -57,45 +60,57 @@ impl Packing {
 
     /// Says whether there may be more that is due.
     async fn round(&self) -> Result<bool, Error> {
-        let due = store::fulfillments::due(self.db.writer(), Timestamp::now(), ROUND_MAX).await?;
-        let full = i64::try_from(due.len()) == Ok(ROUND_MAX);
-        let each = due.into_iter().map(|order| async move {
-            if let Err(error) = self.pack(&order).await {
-                tracing::warn!(
-                    order.id = order,
-                    error = status::chain(&error),
-                    "a paid order could not be packed"
-                );
-            }
-        });
-        futures::stream::iter(each).buffer_unordered(AT_ONCE).collect::<()>().await;
+        if !store::fulfillments::any_due(self.db.writer(), Timestamp::now()).await? {
+            return Ok(false);
+        }
+        let leased =
+            self.db.write(async |tx| store::fulfillments::lease_due(tx, LEASE, ROUND_MAX).await).await?;
+        let full = i64::try_from(leased.len()) == Ok(ROUND_MAX);
+        let asked = stream::iter(leased).map(|leased| self.ask(leased)).buffer_unordered(AT_ONCE);
+        let asked: Vec<Asked> = asked.collect().await;
+        self.pack_all(&asked).await;
         Ok(full)
     }
 
-    async fn pack(&self, order: &str) -> Result<(), Error> {
-        let leased = self.db.write(async |tx| store::fulfillments::lease(tx, order, LEASE).await).await?;
-        let Some(leased) = leased else { return Ok(()) };
-        match self.orders.get(order).await {
-            Ok(order) => {
-                self.db.write(async |tx| service::fulfillments::pack_paid(tx, &leased, &order).await).await
-            }
-            Err(unread) => {
-                if leased.attempts > ATTEMPTS_QUIET {
-                    let (attempts, error) = (leased.attempts, status::chain(&unread));
-                    tracing::error!(
-                        order.id = order,
-                        attempts,
-                        error,
-                        "a paid order cannot be read; it waits for its shipment"
-                    );
-                }
-                let reason = match unread {
-                    Unread::NotFound => "order does not know it",
-                    Unread::Away(_) => "order could not be asked",
-                    Unread::Damaged(_) => "order's answer makes no sense",
-                };
-                self.db.write(async |tx| service::fulfillments::postpone(tx, &leased, reason).await).await
+    /// Packs orders together, or else each alone: one that cannot be packed must not be the others' undoing.
+    async fn pack_all(&self, asked: &[Asked]) {
+        let Err(error) = self.pack(asked).await else { return };
+        tracing::debug!(error = status::chain(&error), "paid orders that are due are packed each alone");
+        for one in asked {
+            if let Err(error) = self.pack(slice::from_ref(one)).await {
+                let (order, error) = (&one.leased.order, status::chain(&error));
+                tracing::warn!(order.id = order, error, "a paid order could not be packed");
             }
         }
     }
+
+    async fn pack(&self, asked: &[Asked]) -> Result<(), Error> {
+        self.db.write(async |tx| service::fulfillments::pack_paid(tx, asked).await).await
+    }
+
+    /// Asks what was bought and where it goes.
+    async fn ask(&self, leased: Leased) -> Asked {
+        let unread = match self.orders.get(&leased.order).await {
+            Ok(order) => return Asked { leased, answer: Ok(order) },
+            Err(unread) => unread,
+        };
+        if leased.attempts > ATTEMPTS_QUIET {
+            let (order, attempts, error) = (&leased.order, leased.attempts, status::chain(&unread));
+            tracing::error!(
+                order.id = order,
+                attempts,
+                error,
+                "a paid order cannot be read; it waits for its shipment"
+            );
+        }
+        let why = match unread {
+            Unread::NotFound => "order does not know it",
+            Unread::Away(_) => "order could not be asked",
+            Unread::Damaged(_) => "order's answer makes no sense",
+        };
+        Asked { leased, answer: Err(why) }
+    }
 }
+
+#[cfg(test)]
+mod tests;

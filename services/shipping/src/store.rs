@@ -7,7 +7,11 @@ pub(crate) mod shipments;
 pub(crate) mod tracking;
 pub(crate) mod zones;
 
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, QueryResult, Statement, Value};
+use chassis::id::Id;
+use chassis::rows::{Column, Rows, text, uuid};
+use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseTransaction, DbErr, QueryResult, Statement, Value};
+
+use crate::domain::Shipment;
 
 /// Reads the rows of a query.
 async fn rows<T>(
@@ -26,19 +30,25 @@ async fn run(tx: &DatabaseTransaction, sql: &str, values: Vec<Value>) -> Result<
     Ok(tx.execute_raw(statement).await?.rows_affected())
 }
 
-/// Places for so many rows of values: `($3, $4), ($5, $6)` for two rows of two from the third on.
-fn places(first: usize, columns: usize, rows: usize) -> String {
-    let row = |row: usize| {
-        let places: Vec<String> =
-            (0..columns).map(|column| format!("${}", first + row * columns + column)).collect();
-        format!("({})", places.join(", "))
-    };
-    (0..rows).map(row).collect::<Vec<_>>().join(", ")
+/// What takes hold of the rows that a query reads. SQLite has one writer, which holds everything.
+fn holding(tx: &DatabaseTransaction, table: &str) -> String {
+    if tx.get_database_backend() == DatabaseBackend::Postgres {
+        format!("FOR UPDATE OF {table}")
+    } else {
+        String::new()
+    }
 }
 
-/// Places for a list of values: `($1, $2, $3)`.
-fn list(first: usize, values: usize) -> String {
-    places(first, values, 1)
+/// Orders by their names, for a statement about many.
+fn orders<'a>(names: impl IntoIterator<Item = &'a str>) -> Rows<1> {
+    const ORDERS: [Column; 1] = [text("wanted")];
+    Rows::new(&ORDERS, names.into_iter().map(|name| [name.into()]))
+}
+
+/// Shipments by their ids, for a statement about many.
+fn shipments(ids: impl IntoIterator<Item = Id<Shipment>>) -> Rows<1> {
+    const SHIPMENTS: [Column; 1] = [uuid("wanted")];
+    Rows::new(&SHIPMENTS, ids.into_iter().map(|id| [id.into()]))
 }
 
 fn damaged(what: &str) -> DbErr {

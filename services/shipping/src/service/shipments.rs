@@ -22,7 +22,7 @@ pub(crate) async fn record(
     let Some(recorded) = shipment.record(report, now)? else { return Ok(shipment) };
     store::tracking::append(tx, &shipment, &recorded.happening).await?;
     shipment = shipment.changed(recorded.happening.state, now);
-    store::shipments::set_state(tx, &shipment).await?;
+    store::shipments::set_states(tx, std::slice::from_ref(&shipment)).await?;
     shipment.happenings.push(recorded.happening);
     shipment.happenings.sort_by_key(|happening| happening.time);
     if recorded.left {
@@ -39,10 +39,19 @@ pub(crate) async fn cancel(tx: &DatabaseTransaction, id: Id<Shipment>) -> Result
     let shipment = store::shipments::load(tx, id).await?.ok_or(Error::ShipmentNotFound)?;
     let Some(state) = shipment.cancel()? else { return Ok(shipment) };
     let shipment = shipment.changed(state, Timestamp::now());
-    store::shipments::set_state(tx, &shipment).await?;
-    let event = ShipmentCancelled { shipment: id.name(), order: shipment.order.clone() };
-    outbox::append(tx, &id.name(), &event).await?;
+    cancelled(tx, std::slice::from_ref(&shipment)).await?;
     Ok(shipment)
+}
+
+/// Keeps and tells that shipments were cancelled that were loaded in this transaction.
+pub(super) async fn cancelled(tx: &DatabaseTransaction, shipments: &[Shipment]) -> Result<(), Error> {
+    store::shipments::set_states(tx, shipments).await?;
+    let event = |shipment: &Shipment| ShipmentCancelled {
+        shipment: shipment.id.name(),
+        order: shipment.order.clone(),
+    };
+    let events: Vec<_> = shipments.iter().map(event).collect();
+    Ok(outbox::append_many(tx, events.iter().map(|event| (&*event.shipment, event))).await?)
 }
 
 async fn dispatched(tx: &DatabaseTransaction, shipment: &Shipment) -> Result<(), Error> {

@@ -1,7 +1,10 @@
 //! Rates.
 
+use std::collections::BTreeMap;
+
 use chassis::id::Id;
 use chassis::money::{Currency, Money};
+use chassis::rows::{Column, Rows, uuid};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, QueryResult, Value};
 use uuid::Uuid;
 
@@ -69,6 +72,18 @@ pub(crate) async fn find(
 ) -> Result<Option<Rate>, DbErr> {
     let sql = format!("SELECT {COLUMNS} FROM rates WHERE zone = $1 AND id = $2");
     Ok(rows(db, &sql, vec![zone.into(), id.into()], read).await?.pop())
+}
+
+/// Who carries what is sent by these rates, each of a zone. Those that were taken away are missing in the answer.
+pub(crate) async fn carriers(
+    db: &impl ConnectionTrait,
+    rates: impl IntoIterator<Item = (Id<Zone>, Id<Rate>)>,
+) -> Result<BTreeMap<(Id<Zone>, Id<Rate>), String>, DbErr> {
+    const RATES: [Column; 2] = [uuid("of_zone"), uuid("wanted")];
+    let sql = "SELECT zone, id, carrier FROM rates JOIN {rows} AS these ON wanted = id AND of_zone = zone";
+    let read = |row: &QueryResult| Ok(((get(row, 0)?, get(row, 1)?), get(row, 2)?));
+    let rates = Rows::new(&RATES, rates.into_iter().map(|(zone, rate)| [zone.into(), rate.into()]));
+    Ok(rates.query(db, sql, &[], read).await?.into_iter().collect())
 }
 
 /// Reads a rate to change it: nobody else does until the transaction ends.

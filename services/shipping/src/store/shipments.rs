@@ -1,16 +1,14 @@
 //! Shipments and their lines.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chassis::id::Id;
+use chassis::rows::{Column, Rows, bigint, text, uuid};
 use chassis::time::Timestamp;
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, QueryResult, Value};
 
-use super::{at_most, damaged, get, list, places, rows, run, tracking};
+use super::{at_most, damaged, get, holding, orders, rows, run, tracking};
 use crate::domain::{Address, Quantities, Shipment, State};
-
-/// Rows named by one statement. SQLite looks each parameter up by name, so that many of them cost their square.
-const ROWS_MAX: usize = 200;
 
 const COLUMNS: &str =
     "id, order_name, customer, state, address, rate, carrier, tracking_number, create_time, update_time";
@@ -25,42 +23,59 @@ pub(crate) struct Filter<'a> {
     pub(crate) before: Option<(Timestamp, Id<Shipment>)>,
 }
 
-/// Keeps a new shipment with its lines.
-pub(crate) async fn create(tx: &DatabaseTransaction, shipment: &Shipment) -> Result<(), DbErr> {
-    let sql = format!("INSERT INTO shipments ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)");
-    let address = shipment.address.as_ref().map(serde_json::to_string).transpose().map_err(unreadable)?;
-    let values = vec![
-        shipment.id.into(),
-        shipment.order.as_str().into(),
-        shipment.customer.as_str().into(),
-        shipment.state.as_str().into(),
-        address.into(),
-        shipment.rate.as_str().into(),
-        shipment.carrier.as_str().into(),
-        shipment.tracking_number.as_str().into(),
-        shipment.create_time.into(),
-        shipment.update_time.into(),
-    ];
-    run(tx, &sql, values).await?;
-    let lines: Vec<_> = shipment.lines.iter().collect();
-    for some in lines.chunks(ROWS_MAX) {
-        let sql = format!(
-            "INSERT INTO shipment_lines (shipment, sku, quantity) VALUES {}",
-            places(1, 3, some.len())
-        );
-        let line = |(sku, quantity): &(&String, &i64)| -> [Value; 3] {
-            [shipment.id.into(), sku.as_str().into(), (**quantity).into()]
+const NEW: [Column; 10] = [
+    uuid("id"),
+    text("order_name"),
+    text("customer"),
+    text("state"),
+    text("address").or_null(),
+    text("rate"),
+    text("carrier"),
+    text("tracking_number"),
+    bigint("create_time"),
+    bigint("update_time"),
+];
+
+/// Keeps new shipments with their lines.
+pub(crate) async fn create(tx: &DatabaseTransaction, shipments: &[Shipment]) -> Result<(), DbErr> {
+    let row = |shipment: &Shipment| -> Result<[Value; 10], DbErr> {
+        let address = shipment.address.as_ref().map(serde_json::to_string).transpose().map_err(unreadable)?;
+        Ok([
+            shipment.id.into(),
+            shipment.order.as_str().into(),
+            shipment.customer.as_str().into(),
+            shipment.state.as_str().into(),
+            address.into(),
+            shipment.rate.as_str().into(),
+            shipment.carrier.as_str().into(),
+            shipment.tracking_number.as_str().into(),
+            shipment.create_time.into(),
+            shipment.update_time.into(),
+        ])
+    };
+    let new = shipments.iter().map(row).collect::<Result<Vec<_>, _>>()?;
+    let sql = format!("INSERT INTO shipments ({COLUMNS}) SELECT {COLUMNS} FROM {{rows}} AS new");
+    Rows::new(&NEW, new).run(tx, &sql, &[]).await?;
+    const LINES: [Column; 3] = [uuid("shipment"), text("sku"), bigint("quantity")];
+    let lines = shipments.iter().flat_map(|shipment| {
+        let line = |(sku, quantity): (&String, &i64)| -> [Value; 3] {
+            [shipment.id.into(), sku.as_str().into(), (*quantity).into()]
         };
-        run(tx, &sql, some.iter().flat_map(line).collect()).await?;
-    }
+        shipment.lines.iter().map(line).collect::<Vec<_>>()
+    });
+    let sql = "INSERT INTO shipment_lines (shipment, sku, quantity) SELECT shipment, sku, quantity FROM {rows} AS new";
+    Rows::new(&LINES, lines).run(tx, sql, &[]).await?;
     Ok(())
 }
 
-/// Keeps how far a shipment has got that was loaded in this transaction.
-pub(crate) async fn set_state(tx: &DatabaseTransaction, shipment: &Shipment) -> Result<(), DbErr> {
-    let sql = "UPDATE shipments SET state = $2, update_time = $3 WHERE id = $1";
-    run(tx, sql, vec![shipment.id.into(), shipment.state.as_str().into(), shipment.update_time.into()])
-        .await?;
+/// Keeps how far shipments have got that were loaded in this transaction.
+pub(crate) async fn set_states(tx: &DatabaseTransaction, shipments: &[Shipment]) -> Result<(), DbErr> {
+    const CHANGED: [Column; 3] = [uuid("changed"), text("changed_to"), bigint("changed_at")];
+    let sql = "UPDATE shipments SET state = changed_to, update_time = changed_at FROM {rows} AS these WHERE id = changed";
+    let row = |shipment: &Shipment| -> [Value; 3] {
+        [shipment.id.into(), shipment.state.as_str().into(), shipment.update_time.into()]
+    };
+    Rows::new(&CHANGED, shipments.iter().map(row)).run(tx, sql, &[]).await?;
     Ok(())
 }
 
@@ -102,11 +117,8 @@ pub(crate) async fn find_all(
     db: &impl ConnectionTrait,
     ids: &BTreeSet<Id<Shipment>>,
 ) -> Result<Vec<Shipment>, DbErr> {
-    let mut found = Vec::new();
-    for some in ids.iter().copied().collect::<Vec<_>>().chunks(ROWS_MAX) {
-        let sql = format!("SELECT {COLUMNS} FROM shipments WHERE id IN {}", list(1, some.len()));
-        found.extend(rows(db, &sql, some.iter().map(|id| (*id).into()).collect(), read).await?);
-    }
+    let sql = format!("SELECT {COLUMNS} FROM shipments JOIN {{rows}} AS these ON wanted = id");
+    let found = super::shipments(ids.iter().copied()).query(db, &sql, &[], read).await?;
     whole(db, found).await
 }
 
@@ -142,19 +154,34 @@ pub(crate) async fn load(tx: &DatabaseTransaction, id: Id<Shipment>) -> Result<O
     Ok(whole(tx, rows(tx, &sql, vec![id.into()], read).await?).await?.pop())
 }
 
-/// The shipments of an order, the oldest first.
-pub(crate) async fn ids_of_order(tx: &DatabaseTransaction, order: &str) -> Result<Vec<Id<Shipment>>, DbErr> {
-    let sql = "SELECT id FROM shipments WHERE order_name = $1 ORDER BY create_time, id";
-    rows(tx, sql, vec![order.into()], |row| get(row, 0)).await
+/// Reads the shipments of orders to change them: nobody else does until the transaction ends. They are taken hold of in
+/// the order of their ids.
+pub(crate) async fn load_of(
+    tx: &DatabaseTransaction,
+    names: &BTreeSet<&str>,
+) -> Result<Vec<Shipment>, DbErr> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM shipments JOIN {{rows}} AS these ON wanted = order_name ORDER BY id {}",
+        holding(tx, "shipments")
+    );
+    let found = orders(names.iter().copied()).query(tx, &sql, &[], read).await?;
+    whole(tx, found).await
 }
 
-/// How many of each SKU of an order are in shipments that were not cancelled.
-pub(crate) async fn packed(tx: &DatabaseTransaction, order: &str) -> Result<Quantities, DbErr> {
-    let sql = "SELECT l.sku, CAST(SUM(l.quantity) AS BIGINT)
-               FROM shipments s JOIN shipment_lines l ON l.shipment = s.id
-               WHERE s.order_name = $1 AND s.state <> 'CANCELLED' GROUP BY l.sku";
-    let read = |row: &QueryResult| Ok((get(row, 0)?, get(row, 1)?));
-    Ok(rows(tx, sql, vec![order.into()], read).await?.into_iter().collect())
+/// How many of each SKU of orders are in shipments that were not cancelled, by order.
+pub(crate) async fn packed<'a>(
+    tx: &DatabaseTransaction,
+    names: impl IntoIterator<Item = &'a str>,
+) -> Result<BTreeMap<String, Quantities>, DbErr> {
+    let sql = "SELECT s.order_name, l.sku, CAST(SUM(l.quantity) AS BIGINT)
+               FROM {rows} AS these JOIN shipments s ON s.order_name = wanted JOIN shipment_lines l ON l.shipment = s.id
+               WHERE s.state <> 'CANCELLED' GROUP BY s.order_name, l.sku";
+    let read = |row: &QueryResult| Ok((get(row, 0)?, (get(row, 1)?, get(row, 2)?)));
+    let mut packed: BTreeMap<String, Quantities> = BTreeMap::new();
+    for (order, line) in orders(names).query(tx, sql, &[], read).await? {
+        packed.entry(order).or_default().extend([line]);
+    }
+    Ok(packed)
 }
 
 /// Where a shipment goes; nothing where that was erased.
@@ -189,10 +216,21 @@ pub(crate) async fn give(tx: &DatabaseTransaction, order: &str, customer: &str) 
 
 /// Whether a customer's addresses are not kept any more. It does not change until the transaction ends.
 pub(crate) async fn is_erased(tx: &DatabaseTransaction, customer: &str) -> Result<bool, DbErr> {
-    let sql = "INSERT INTO customers (customer) VALUES ($1)
-               ON CONFLICT (customer) DO UPDATE SET erase_time = customers.erase_time RETURNING erase_time";
-    let found = rows(tx, sql, vec![customer.into()], |row| get::<Option<i64>>(row, 0)).await?;
-    Ok(found.into_iter().flatten().next().is_some())
+    Ok(!erased(tx, &BTreeSet::from([customer])).await?.is_empty())
+}
+
+/// Those of the customers whose addresses are not kept any more. It does not change until the transaction ends.
+pub(crate) async fn erased(
+    tx: &DatabaseTransaction,
+    customers: &BTreeSet<&str>,
+) -> Result<BTreeSet<String>, DbErr> {
+    const CUSTOMERS: [Column; 1] = [text("wanted")];
+    let sql = "INSERT INTO customers (customer) SELECT wanted FROM {rows} AS these WHERE TRUE
+               ON CONFLICT (customer) DO UPDATE SET erase_time = customers.erase_time RETURNING customer, erase_time";
+    let read = |row: &QueryResult| Ok((get::<String>(row, 0)?, get::<Option<i64>>(row, 1)?));
+    let customers = Rows::new(&CUSTOMERS, customers.iter().map(|customer| [(*customer).into()]));
+    let found = customers.query(tx, sql, &[], read).await?;
+    Ok(found.into_iter().filter(|(_, erased)| erased.is_some()).map(|(customer, _)| customer).collect())
 }
 
 fn read(row: &QueryResult) -> Result<Shipment, DbErr> {
@@ -223,22 +261,17 @@ fn unreadable(_: serde_json::Error) -> DbErr {
 
 /// Adds to shipments what is in them and where they have been.
 async fn whole(db: &impl ConnectionTrait, mut shipments: Vec<Shipment>) -> Result<Vec<Shipment>, DbErr> {
-    for some in shipments.chunks_mut(ROWS_MAX) {
-        let ids: Vec<Id<Shipment>> = some.iter().map(|shipment| shipment.id).collect();
-        let sql = format!(
-            "SELECT shipment, sku, quantity FROM shipment_lines WHERE shipment IN {}",
-            list(1, ids.len())
-        );
-        let read = |row: &QueryResult| Ok((get::<Id<Shipment>>(row, 0)?, (get(row, 1)?, get(row, 2)?)));
-        let mut lines: HashMap<_, Quantities> = HashMap::new();
-        for (shipment, line) in rows(db, &sql, ids.iter().map(|id| (*id).into()).collect(), read).await? {
-            lines.entry(shipment).or_default().extend([line]);
-        }
-        let mut happenings = tracking::of(db, &ids).await?;
-        for shipment in some {
-            shipment.lines = lines.remove(&shipment.id).unwrap_or_default();
-            shipment.happenings = happenings.remove(&shipment.id).unwrap_or_default();
-        }
+    let wanted = super::shipments(shipments.iter().map(|shipment| shipment.id));
+    let sql = "SELECT shipment, sku, quantity FROM shipment_lines JOIN {rows} AS these ON wanted = shipment";
+    let read = |row: &QueryResult| Ok((get::<Id<Shipment>>(row, 0)?, (get(row, 1)?, get(row, 2)?)));
+    let mut lines: HashMap<_, Quantities> = HashMap::new();
+    for (shipment, line) in wanted.query(db, sql, &[], read).await? {
+        lines.entry(shipment).or_default().extend([line]);
+    }
+    let mut happenings = tracking::of(db, &wanted).await?;
+    for shipment in &mut shipments {
+        shipment.lines = lines.remove(&shipment.id).unwrap_or_default();
+        shipment.happenings = happenings.remove(&shipment.id).unwrap_or_default();
     }
     Ok(shipments)
 }

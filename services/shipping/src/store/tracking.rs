@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 
 use chassis::id::Id;
+use chassis::rows::Rows;
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, QueryResult};
 
-use super::{damaged, get, list, rows, run};
+use super::{damaged, get, run};
 use crate::domain::{Happening, Shipment, State};
 
 /// Keeps what happened to a shipment that was loaded in this transaction.
@@ -32,13 +33,10 @@ pub(crate) async fn append(
 /// What happened to each of these shipments, oldest first.
 pub(super) async fn of(
     db: &impl ConnectionTrait,
-    shipments: &[Id<Shipment>],
+    wanted: &Rows<1>,
 ) -> Result<HashMap<Id<Shipment>, Vec<Happening>>, DbErr> {
-    let sql = format!(
-        "SELECT shipment, state, event_time, location, description FROM tracking_events WHERE shipment IN {}
-         ORDER BY event_time, number",
-        list(1, shipments.len())
-    );
+    let sql = "SELECT shipment, state, event_time, location, description
+               FROM tracking_events JOIN {rows} AS these ON wanted = shipment ORDER BY event_time, number";
     let read = |row: &QueryResult| {
         let happening = Happening {
             state: State::parse(&get::<String>(row, 1)?)
@@ -50,9 +48,7 @@ pub(super) async fn of(
         Ok((get::<Id<Shipment>>(row, 0)?, happening))
     };
     let mut found: HashMap<_, Vec<_>> = HashMap::new();
-    for (shipment, happening) in
-        rows(db, &sql, shipments.iter().map(|id| (*id).into()).collect(), read).await?
-    {
+    for (shipment, happening) in wanted.query(db, sql, &[], read).await? {
         found.entry(shipment).or_default().push(happening);
     }
     Ok(found)

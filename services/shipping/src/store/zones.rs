@@ -1,11 +1,12 @@
 //! Zones and their countries.
 
 use chassis::id::Id;
+use chassis::rows::{Column, Rows, text};
 use chassis::time::Timestamp;
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, QueryResult, Value};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, QueryResult};
 use uuid::Uuid;
 
-use super::{at_most, get, list, places, rows, run};
+use super::{at_most, get, rows, run};
 use crate::domain::{Country, Zone};
 
 /// Keeps a zone, without its countries.
@@ -25,24 +26,19 @@ pub(crate) async fn set_countries(
     let mut sorted: Vec<&Country> = countries.iter().collect();
     // Two zones that want the same countries at once take them in the same order.
     sorted.sort();
-    let sql = format!(
-        "INSERT INTO zone_countries (country_code, zone) VALUES {} ON CONFLICT (country_code) DO NOTHING",
-        places(1, 2, sorted.len())
-    );
-    let values =
-        sorted.iter().flat_map(|country| -> [Value; 2] { [country.as_str().into(), zone.into()] }).collect();
-    let set = run(tx, &sql, values).await?;
+    const COUNTRIES: [Column; 1] = [text("wanted")];
+    let wanted = Rows::new(&COUNTRIES, sorted.iter().map(|country| [country.as_str().into()]));
+    let sql =
+        "INSERT INTO zone_countries (country_code, zone) SELECT wanted, $1 FROM {rows} AS these WHERE TRUE
+               ON CONFLICT (country_code) DO NOTHING";
+    let set = wanted.run(tx, sql, &[zone.into()]).await?;
     if usize::try_from(set) == Ok(sorted.len()) {
         return Ok(Ok(()));
     }
-    let sql = format!(
-        "SELECT country_code, zone FROM zone_countries WHERE zone <> $1 AND country_code IN {} ORDER BY country_code",
-        list(2, sorted.len())
-    );
-    let values =
-        std::iter::once(zone.into()).chain(sorted.iter().map(|country| country.as_str().into())).collect();
+    let sql = "SELECT country_code, zone FROM zone_countries JOIN {rows} AS these ON wanted = country_code
+               WHERE zone <> $1 ORDER BY country_code";
     let read = |row: &QueryResult| Ok((Country::stored(get(row, 0)?), get(row, 1)?));
-    let taken = rows(tx, &sql, values, read).await?.into_iter().next();
+    let taken = wanted.query(tx, sql, &[zone.into()], read).await?.into_iter().next();
     taken.map(Err).ok_or_else(|| DbErr::Custom("a country was given back while it was asked for".to_owned()))
 }
 
