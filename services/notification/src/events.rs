@@ -18,9 +18,26 @@ use crate::{
     service::{self, Telling},
 };
 
-async fn tell(tx: &DatabaseTransaction, telling: Telling<'_>) -> Result<(), consumer::Error> {
-    service::tell(tx, &telling, Timestamp::now()).await?;
+/// Asks for what is told of each event.
+async fn tell_all<'a, E>(
+    tx: &DatabaseTransaction,
+    events: &'a [(E, &Delivery)],
+    telling: impl Fn(&'a E, &Delivery) -> Telling<'a>,
+) -> Result<(), consumer::Error> {
+    let tellings: Vec<_> = events.iter().map(|(event, from)| telling(event, from)).collect();
+    service::tell(tx, &tellings, Timestamp::now()).await?;
     Ok(())
+}
+
+/// Records of each event what is told nobody.
+async fn suppress_all<'a, E>(
+    tx: &DatabaseTransaction,
+    events: &'a [(E, &Delivery)],
+    why_not: &str,
+    telling: impl Fn(&'a E, &Delivery) -> Telling<'a>,
+) -> Result<(), consumer::Error> {
+    let tellings: Vec<_> = events.iter().map(|(event, from)| telling(event, from)).collect();
+    Ok(service::suppress(tx, &tellings, why_not, Timestamp::now()).await?)
 }
 
 impl Handle<OrderConfirmed> for Service {
@@ -28,9 +45,20 @@ impl Handle<OrderConfirmed> for Service {
         &self,
         tx: &DatabaseTransaction,
         event: OrderConfirmed,
-        _: &Delivery,
+        from: &Delivery,
     ) -> Result<(), consumer::Error> {
-        tell(tx, Telling::about(&kind::ORDER_CONFIRMED, &event.customer, &event.order)).await
+        self.handle_all(tx, vec![(event, from)]).await
+    }
+
+    async fn handle_all(
+        &self,
+        tx: &DatabaseTransaction,
+        events: Vec<(OrderConfirmed, &Delivery)>,
+    ) -> Result<(), consumer::Error> {
+        tell_all(tx, &events, |event, _| {
+            Telling::about(&kind::ORDER_CONFIRMED, &event.customer, &event.order)
+        })
+        .await
     }
 }
 
@@ -39,9 +67,18 @@ impl Handle<OrderShipped> for Service {
         &self,
         tx: &DatabaseTransaction,
         event: OrderShipped,
-        _: &Delivery,
+        from: &Delivery,
     ) -> Result<(), consumer::Error> {
-        tell(tx, Telling::about(&kind::ORDER_SHIPPED, &event.customer, &event.order)).await
+        self.handle_all(tx, vec![(event, from)]).await
+    }
+
+    async fn handle_all(
+        &self,
+        tx: &DatabaseTransaction,
+        events: Vec<(OrderShipped, &Delivery)>,
+    ) -> Result<(), consumer::Error> {
+        tell_all(tx, &events, |event, _| Telling::about(&kind::ORDER_SHIPPED, &event.customer, &event.order))
+            .await
     }
 }
 
@@ -50,9 +87,20 @@ impl Handle<OrderDelivered> for Service {
         &self,
         tx: &DatabaseTransaction,
         event: OrderDelivered,
-        _: &Delivery,
+        from: &Delivery,
     ) -> Result<(), consumer::Error> {
-        tell(tx, Telling::about(&kind::ORDER_DELIVERED, &event.customer, &event.order)).await
+        self.handle_all(tx, vec![(event, from)]).await
+    }
+
+    async fn handle_all(
+        &self,
+        tx: &DatabaseTransaction,
+        events: Vec<(OrderDelivered, &Delivery)>,
+    ) -> Result<(), consumer::Error> {
+        tell_all(tx, &events, |event, _| {
+            Telling::about(&kind::ORDER_DELIVERED, &event.customer, &event.order)
+        })
+        .await
     }
 }
 
@@ -61,11 +109,21 @@ impl Handle<OrderCancelled> for Service {
         &self,
         tx: &DatabaseTransaction,
         event: OrderCancelled,
-        _: &Delivery,
+        from: &Delivery,
     ) -> Result<(), consumer::Error> {
-        let reason = event.reason.to_lowercase().replace('_', " ");
-        tell(tx, Telling::about(&kind::ORDER_CANCELLED, &event.customer, &event.order).with("reason", reason))
-            .await
+        self.handle_all(tx, vec![(event, from)]).await
+    }
+
+    async fn handle_all(
+        &self,
+        tx: &DatabaseTransaction,
+        events: Vec<(OrderCancelled, &Delivery)>,
+    ) -> Result<(), consumer::Error> {
+        tell_all(tx, &events, |event, _| {
+            let reason = event.reason.to_lowercase().replace('_', " ");
+            Telling::about(&kind::ORDER_CANCELLED, &event.customer, &event.order).with("reason", reason)
+        })
+        .await
     }
 }
 
@@ -74,18 +132,28 @@ impl Handle<OrderReturned> for Service {
         &self,
         tx: &DatabaseTransaction,
         event: OrderReturned,
-        _: &Delivery,
+        from: &Delivery,
     ) -> Result<(), consumer::Error> {
-        if event.imported {
-            return Ok(()); // It happened elsewhere, long ago.
-        }
-        let refund = event.refund.as_ref().and_then(|refund| Money::try_from(refund).ok());
-        let refund = refund.map(|refund| refund.to_string()).unwrap_or_default();
-        let mut telling =
-            Telling::about(&kind::RETURN_RECEIVED, &event.customer, &event.order).with("refund", refund);
-        // An order may come back in several returns.
-        telling.dedup_key = format!("{}:{}", kind::RETURN_RECEIVED.name, event.r#return);
-        tell(tx, telling).await
+        self.handle_all(tx, vec![(event, from)]).await
+    }
+
+    async fn handle_all(
+        &self,
+        tx: &DatabaseTransaction,
+        events: Vec<(OrderReturned, &Delivery)>,
+    ) -> Result<(), consumer::Error> {
+        // What was imported happened elsewhere, long ago.
+        let here: Vec<_> = events.into_iter().filter(|(event, _)| !event.imported).collect();
+        tell_all(tx, &here, |event, _| {
+            let refund = event.refund.as_ref().and_then(|refund| Money::try_from(refund).ok());
+            let refund = refund.map(|refund| refund.to_string()).unwrap_or_default();
+            let mut telling =
+                Telling::about(&kind::RETURN_RECEIVED, &event.customer, &event.order).with("refund", refund);
+            // An order may come back in several returns.
+            telling.dedup_key = format!("{}:{}", kind::RETURN_RECEIVED.name, event.r#return);
+            telling
+        })
+        .await
     }
 }
 
@@ -94,11 +162,20 @@ impl Handle<OrderImported> for Service {
         &self,
         tx: &DatabaseTransaction,
         event: OrderImported,
-        _: &Delivery,
+        from: &Delivery,
     ) -> Result<(), consumer::Error> {
-        let telling = Telling::about(&kind::ORDER_CONFIRMED, &event.customer, &event.order);
-        service::suppress(tx, &telling, "it happened elsewhere", Timestamp::now()).await?;
-        Ok(())
+        self.handle_all(tx, vec![(event, from)]).await
+    }
+
+    async fn handle_all(
+        &self,
+        tx: &DatabaseTransaction,
+        events: Vec<(OrderImported, &Delivery)>,
+    ) -> Result<(), consumer::Error> {
+        suppress_all(tx, &events, "it happened elsewhere", |event, _| {
+            Telling::about(&kind::ORDER_CONFIRMED, &event.customer, &event.order)
+        })
+        .await
     }
 }
 
@@ -107,9 +184,10 @@ impl Handle<UserVerified> for Service {
         &self,
         tx: &DatabaseTransaction,
         event: UserVerified,
-        _: &Delivery,
+        from: &Delivery,
     ) -> Result<(), consumer::Error> {
-        tell(tx, Telling::about(&kind::WELCOME, &event.user, &event.user)).await
+        tell_all(tx, &[(event, from)], |event, _| Telling::about(&kind::WELCOME, &event.user, &event.user))
+            .await
     }
 }
 
@@ -129,14 +207,24 @@ impl Handle<StockLow> for Service {
         &self,
         tx: &DatabaseTransaction,
         event: StockLow,
-        delivery: &Delivery,
+        from: &Delivery,
     ) -> Result<(), consumer::Error> {
-        let mut telling = Telling::about(&kind::STOCK_LOW, "staff", &event.stock)
-            .with("sku", event.sku)
-            .with("available", event.available.to_string());
-        // The same SKU may run low again.
-        telling.dedup_key = format!("{}:{}", kind::STOCK_LOW.name, delivery.id);
-        service::suppress(tx, &telling, "there is nobody to tell", Timestamp::now()).await?;
-        Ok(())
+        self.handle_all(tx, vec![(event, from)]).await
+    }
+
+    async fn handle_all(
+        &self,
+        tx: &DatabaseTransaction,
+        events: Vec<(StockLow, &Delivery)>,
+    ) -> Result<(), consumer::Error> {
+        suppress_all(tx, &events, "there is nobody to tell", |event, from| {
+            let mut telling = Telling::about(&kind::STOCK_LOW, "staff", &event.stock)
+                .with("sku", event.sku.clone())
+                .with("available", event.available.to_string());
+            // The same SKU may run low again.
+            telling.dedup_key = format!("{}:{}", kind::STOCK_LOW.name, from.id);
+            telling
+        })
+        .await
     }
 }

@@ -32,7 +32,8 @@ impl NotificationService for Service {
         let telling = wire::telling(&request)?;
         let key = Key::of(&caller, "SendNotification", &request.request_id, &request);
         let notification = once(&self.db, key, async |tx| {
-            service::tell(tx, &telling, Timestamp::now()).await.map(pb::Notification::from)
+            let told = service::tell(tx, std::slice::from_ref(&telling), Timestamp::now()).await?;
+            told.into_iter().next().map(pb::Notification::from).ok_or(Error::TemplateNotFound)
         })
         .await?;
         Ok(Response::new(notification))

@@ -4,7 +4,7 @@ use sea_orm::DatabaseTransaction;
 
 use crate::{
     domain::{
-        Notification, State,
+        Channel, Notification, State,
         kind::Kind,
         template::{Filling, Template},
     },
@@ -43,65 +43,59 @@ impl<'a> Telling<'a> {
         self.filling.insert(place.to_owned(), value);
         self
     }
+
+    fn message(&self, channel: Channel, why_not: Option<&str>, now: Timestamp) -> Message {
+        Message {
+            id: Id::new(),
+            dedup_key: self.dedup_key.clone(),
+            channel,
+            recipient: self.recipient.to_owned(),
+            kind: self.kind.name.to_owned(),
+            reference: self.reference.to_owned(),
+            state: if why_not.is_some() { State::Suppressed } else { State::Pending },
+            address: self.address.clone(),
+            locale: self.locale.clone(),
+            filling: self.filling.clone(),
+            subject: String::new(),
+            body: String::new(),
+            attempts: 0,
+            failure: why_not.unwrap_or_default().to_owned(),
+            create_time: now,
+            send_time: None,
+        }
+    }
 }
 
-/// Asks for a message over every channel of its kind. What was asked for before is not asked for again. Gives the first.
+/// Asks for messages, each over every channel of its kind. What was asked for before is not asked for again.
 pub(crate) async fn tell(
     tx: &DatabaseTransaction,
-    telling: &Telling<'_>,
+    tellings: &[Telling<'_>],
     now: Timestamp,
-) -> Result<Message, Error> {
-    let muted = telling.kind.shipping_update
-        && preferences::find(tx, telling.recipient).await?.shipping_updates_muted;
-    let why_not = if muted { Some("the recipient does not want it") } else { None };
-    let mut first = None;
-    for channel in telling.kind.channels {
-        let message = insert(tx, telling, *channel, why_not, now).await?;
-        first.get_or_insert(message);
-    }
-    first.ok_or(Error::TemplateNotFound)
+) -> Result<Vec<Message>, Error> {
+    let updates = tellings.iter().filter(|telling| telling.kind.shipping_update);
+    let muted = preferences::muted(tx, &updates.map(|telling| telling.recipient).collect()).await?;
+    let each = |telling: &Telling<'_>| {
+        let muted = telling.kind.shipping_update && muted.contains(telling.recipient);
+        let why_not = muted.then_some("the recipient does not want it");
+        let channels = telling.kind.channels.iter();
+        channels.map(|channel| telling.message(*channel, why_not, now)).collect::<Vec<_>>()
+    };
+    let messages: Vec<Message> = tellings.iter().flat_map(each).collect();
+    messages::insert(tx, &messages).await?;
+    Ok(messages)
 }
 
-/// Records a message that is not sent on purpose, over the first channel of its kind.
+/// Records messages that are not sent on purpose, each over the first channel of its kind.
 pub(crate) async fn suppress(
     tx: &DatabaseTransaction,
-    telling: &Telling<'_>,
+    tellings: &[Telling<'_>],
     why_not: &str,
     now: Timestamp,
 ) -> Result<(), Error> {
-    if let Some(channel) = telling.kind.channels.first() {
-        insert(tx, telling, *channel, Some(why_not), now).await?;
-    }
-    Ok(())
-}
-
-async fn insert(
-    tx: &DatabaseTransaction,
-    telling: &Telling<'_>,
-    channel: crate::domain::Channel,
-    why_not: Option<&str>,
-    now: Timestamp,
-) -> Result<Message, Error> {
-    let message = Message {
-        id: Id::new(),
-        dedup_key: telling.dedup_key.clone(),
-        channel,
-        recipient: telling.recipient.to_owned(),
-        kind: telling.kind.name.to_owned(),
-        reference: telling.reference.to_owned(),
-        state: if why_not.is_some() { State::Suppressed } else { State::Pending },
-        address: telling.address.clone(),
-        locale: telling.locale.clone(),
-        filling: telling.filling.clone(),
-        subject: String::new(),
-        body: String::new(),
-        attempts: 0,
-        failure: why_not.unwrap_or_default().to_owned(),
-        create_time: now,
-        send_time: None,
+    let first = |telling: &Telling<'_>| {
+        telling.kind.channels.first().map(|channel| telling.message(*channel, Some(why_not), now))
     };
-    messages::insert(tx, &message).await?;
-    Ok(message)
+    Ok(messages::insert(tx, &tellings.iter().filter_map(first).collect::<Vec<_>>()).await?)
 }
 
 /// Sends a failed message again. Asking again while it is on its way changes nothing.

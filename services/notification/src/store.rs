@@ -1,5 +1,6 @@
 //! The tables of notification, as functions that speak of messages, templates and preferences.
 pub(crate) mod caught;
+pub(crate) mod due;
 pub(crate) mod messages;
 pub(crate) mod preferences;
 pub(crate) mod templates;

@@ -85,7 +85,7 @@ pub(crate) fn fault(text: &str, kind: &Kind) -> Option<String> {
 }
 
 /// The languages to look for, best first: the very one, its language alone, English.
-pub(crate) fn fallbacks(locale: &str) -> Vec<String> {
+fn fallbacks(locale: &str) -> Vec<String> {
     let mut tags = Vec::new();
     let mut tag = locale;
     while !tag.is_empty() {
@@ -96,6 +96,19 @@ pub(crate) fn fallbacks(locale: &str) -> Vec<String> {
         tags.push("en".to_owned());
     }
     tags
+}
+
+/// The template of a kind and channel in the language closest to that one.
+pub(crate) fn closest<'a>(
+    templates: &'a [Template],
+    kind: &str,
+    locale: &str,
+    channel: Channel,
+) -> Option<&'a Template> {
+    let in_language = |tag: String| {
+        templates.iter().find(|one| one.kind == kind && one.channel == channel && one.locale == tag)
+    };
+    fallbacks(locale).into_iter().find_map(in_language)
 }
 
 /// Whether a text is a language tag as BCP 47 shapes it.

@@ -1,6 +1,11 @@
 //! The development inbox: mail that was caught in place of a mail server.
-use chassis::{id::Id, page::Page, time::Timestamp};
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, FromQueryResult};
+use chassis::{
+    id::Id,
+    page::Page,
+    rows::{Column, Rows, bigint, text, uuid},
+    time::Timestamp,
+};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, FromQueryResult, Value};
 
 use super::{all, changed, newest_after};
 use crate::domain::CaughtMail;
@@ -17,11 +22,21 @@ pub(crate) struct Caught {
     pub(crate) send_time: Timestamp,
 }
 
-/// Catches a message.
-pub(crate) async fn insert(tx: &DatabaseTransaction, caught: &Caught) -> Result<(), DbErr> {
-    changed(
-        tx,
-        "INSERT INTO caught_mail (id, address, recipient, kind, subject, body, send_time) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+/// Catches messages.
+pub(crate) async fn insert<'a>(
+    tx: &DatabaseTransaction,
+    caught: impl IntoIterator<Item = &'a Caught>,
+) -> Result<(), DbErr> {
+    const CAUGHT: [Column; 7] = [
+        uuid("id"),
+        text("address"),
+        text("recipient"),
+        text("kind"),
+        text("subject"),
+        text("body"),
+        bigint("send_time"),
+    ];
+    let row = |caught: &Caught| -> [Value; 7] {
         [
             caught.id.into(),
             caught.address.as_str().into(),
@@ -30,9 +45,11 @@ pub(crate) async fn insert(tx: &DatabaseTransaction, caught: &Caught) -> Result<
             caught.subject.as_str().into(),
             caught.body.as_str().into(),
             caught.send_time.into(),
-        ],
-    )
-    .await?;
+        ]
+    };
+    let sql = "INSERT INTO caught_mail (id, address, recipient, kind, subject, body, send_time)
+               SELECT id, address, recipient, kind, subject, body, send_time FROM {rows} AS new";
+    Rows::new(&CAUGHT, caught.into_iter().map(row)).run(tx, sql, &[]).await?;
     Ok(())
 }
 

@@ -1,10 +1,13 @@
 //! Messages: asked for in one transaction, sent by whoever claims them, kept as the record of what was told.
-use std::time::Duration;
+use chassis::{
+    id::Id,
+    page::Page,
+    rows::{Column, Rows, bigint, text, uuid},
+    time::Timestamp,
+};
+use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseTransaction, DbErr, FromQueryResult, Value};
 
-use chassis::{db::Db, id::Id, page::Page, time::Timestamp};
-use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseTransaction, DbErr, FromQueryResult};
-
-use super::{all, changed, newest_after, one, statement};
+use super::{all, changed, newest_after, one};
 use crate::domain::{Channel, Notification, State, template::Filling};
 
 /// A message.
@@ -33,7 +36,7 @@ pub(crate) struct Message {
 }
 
 #[derive(FromQueryResult)]
-struct Row {
+pub(super) struct Row {
     id: Id<Notification>,
     dedup_key: String,
     channel: String,
@@ -78,16 +81,30 @@ impl TryFrom<Row> for Message {
     }
 }
 
-const COLUMNS: &str = "id, dedup_key, channel, recipient, kind, reference, state, address, locale, filling, subject, body, \
+pub(super) const COLUMNS: &str = "id, dedup_key, channel, recipient, kind, reference, state, address, locale, filling, subject, body, \
     attempts, failure, create_time, send_time";
 
-/// Asks for a message. False where it was asked for before: the same key and channel is told once.
-pub(crate) async fn insert(tx: &DatabaseTransaction, message: &Message) -> Result<bool, DbErr> {
-    changed(
-        tx,
-        "INSERT INTO notifications (id, dedup_key, channel, recipient, kind, reference, state, address, locale, filling,
-         subject, body, attempts, failure, next_time, create_time)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, '', '', 0, $11, $12, $12) ON CONFLICT (dedup_key, channel) DO NOTHING",
+const NEW: [Column; 12] = [
+    uuid("id"),
+    text("dedup_key"),
+    text("channel"),
+    text("recipient"),
+    text("kind"),
+    text("reference"),
+    text("state"),
+    text("address"),
+    text("locale"),
+    text("filling"),
+    text("failure"),
+    bigint("create_time"),
+];
+
+/// Asks for messages. Those that were asked for before are not asked for again: the same key and channel is told once.
+pub(crate) async fn insert(tx: &DatabaseTransaction, messages: &[Message]) -> Result<(), DbErr> {
+    let mut sorted: Vec<&Message> = messages.iter().collect();
+    // Two transactions that ask for the same ones wait for each other at the first.
+    sorted.sort_by_key(|message| (&message.dedup_key, message.channel.as_str()));
+    let row = |message: &Message| -> [Value; 12] {
         [
             message.id.into(),
             message.dedup_key.as_str().into(),
@@ -101,9 +118,15 @@ pub(crate) async fn insert(tx: &DatabaseTransaction, message: &Message) -> Resul
             serde_json::json!(message.filling).to_string().into(),
             message.failure.as_str().into(),
             message.create_time.into(),
-        ],
-    )
-    .await
+        ]
+    };
+    let sql = "INSERT INTO notifications (id, dedup_key, channel, recipient, kind, reference, state, address, locale,
+                   filling, subject, body, attempts, failure, next_time, create_time)
+               SELECT id, dedup_key, channel, recipient, kind, reference, state, address, locale,
+                   filling, '', '', 0, failure, create_time, create_time
+               FROM {rows} AS new WHERE TRUE ON CONFLICT (dedup_key, channel) DO NOTHING";
+    Rows::new(&NEW, sorted.into_iter().map(row)).run(tx, sql, &[]).await?;
+    Ok(())
 }
 
 /// One message.
@@ -145,86 +168,6 @@ pub(crate) async fn inbox_since(
     );
     let rows = all::<Row>(connection, &sql, [recipient.into(), since.into()]).await?;
     rows.into_iter().map(Message::try_from).collect()
-}
-
-/// What is to be sent now.
-pub(crate) async fn due(
-    connection: &impl ConnectionTrait,
-    now: Timestamp,
-    limit: i64,
-) -> Result<Vec<Message>, DbErr> {
-    let sql = format!(
-        "SELECT {COLUMNS} FROM notifications WHERE state = 'PENDING' AND next_time <= $1 ORDER BY next_time, id LIMIT $2"
-    );
-    let rows = all::<Row>(connection, &sql, [now.into(), limit.into()]).await?;
-    rows.into_iter().map(Message::try_from).collect()
-}
-
-/// Takes a message for as long as the lease, and counts the try: one that is cut off may have reached the mail server,
-/// and the count says so. False where another replica has it.
-pub(crate) async fn claim(
-    db: &Db,
-    message: &Message,
-    lease: Duration,
-    now: Timestamp,
-) -> Result<bool, DbErr> {
-    let sql = "UPDATE notifications SET attempts = attempts + 1, next_time = $3
-               WHERE id = $1 AND attempts = $2 AND state = 'PENDING' AND next_time <= $4";
-    let values = [message.id.into(), message.attempts.into(), now.plus(lease).into(), now.into()];
-    Ok(db.execute(statement(db.writer(), sql, values)).await?.rows_affected() > 0)
-}
-
-/// Tries again at that time. The try is not counted where it never began.
-pub(crate) async fn postpone(
-    db: &Db,
-    id: Id<Notification>,
-    next_time: Timestamp,
-    failure: &str,
-    counted: bool,
-) -> Result<(), DbErr> {
-    let uncounted = i32::from(!counted);
-    let sql = "UPDATE notifications SET next_time = $2, failure = $3, attempts = attempts - $4 WHERE id = $1 AND state = 'PENDING'";
-    db.execute(statement(db.writer(), sql, [id.into(), next_time.into(), failure.into(), uncounted.into()]))
-        .await?;
-    Ok(())
-}
-
-/// What was said, and where it ended.
-pub(crate) struct Ending<'a> {
-    pub(crate) state: State,
-    pub(crate) subject: &'a str,
-    pub(crate) body: &'a str,
-    pub(crate) failure: &'a str,
-    /// Whether what it was made of is forgotten.
-    pub(crate) forget: bool,
-}
-
-/// Ends a message. False where it has ended already. The address is not kept: it is the recipient's to change.
-pub(crate) async fn end(
-    tx: &DatabaseTransaction,
-    id: Id<Notification>,
-    ending: &Ending<'_>,
-    now: Timestamp,
-) -> Result<bool, DbErr> {
-    let forgotten = if ending.forget { ", filling = '{}', address = ''" } else { "" };
-    let sql = format!(
-        "UPDATE notifications SET state = $2, subject = $3, body = $4, failure = $5, send_time = $6{forgotten}
-         WHERE id = $1 AND state = 'PENDING'"
-    );
-    let send_time = (ending.state == State::Sent).then_some(now);
-    changed(
-        tx,
-        &sql,
-        [
-            id.into(),
-            ending.state.as_str().into(),
-            ending.subject.into(),
-            ending.body.into(),
-            ending.failure.into(),
-            send_time.into(),
-        ],
-    )
-    .await
 }
 
 /// Sends a failed message again, with all its tries. False where it has not failed.

@@ -1,5 +1,10 @@
 //! What people want to be told.
-use chassis::time::Timestamp;
+use std::collections::BTreeSet;
+
+use chassis::{
+    rows::{Column, Rows, text},
+    time::Timestamp,
+};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, FromQueryResult};
 
 use super::{changed, one};
@@ -20,6 +25,18 @@ pub(crate) async fn find(connection: &impl ConnectionTrait, subject: &str) -> Re
     )
     .await?;
     Ok(kept.unwrap_or_default())
+}
+
+/// Those of the subjects who do not want news about shipments.
+pub(crate) async fn muted(
+    connection: &impl ConnectionTrait,
+    subjects: &BTreeSet<&str>,
+) -> Result<BTreeSet<String>, DbErr> {
+    const SUBJECTS: [Column; 1] = [text("wanted")];
+    let sql = "SELECT subject FROM preferences JOIN {rows} AS these ON wanted = subject WHERE shipping_updates_muted";
+    let subjects = Rows::new(&SUBJECTS, subjects.iter().map(|subject| [(*subject).into()]));
+    let found = subjects.query(connection, sql, &[], |row| row.try_get_by_index(0)).await?;
+    Ok(found.into_iter().collect())
 }
 
 /// Saves somebody's preferences.

@@ -1,12 +1,15 @@
 //! Templates by kind, language and channel.
-use chassis::{page::Page, time::Timestamp};
+use std::collections::BTreeSet;
+
+use chassis::{
+    page::Page,
+    rows::{Column, Rows, text},
+    time::Timestamp,
+};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, FromQueryResult};
 
 use super::{all, changed, one};
-use crate::domain::{
-    Channel,
-    template::{Template, fallbacks},
-};
+use crate::domain::{Channel, template::Template};
 
 /// A template, and when it last changed.
 pub(crate) struct Kept {
@@ -52,19 +55,17 @@ pub(crate) async fn find(
     row.map(Kept::try_from).transpose()
 }
 
-/// The template in the language closest to that one.
-pub(crate) async fn closest(
+/// All templates of these kinds.
+pub(crate) async fn of_kinds(
     connection: &impl ConnectionTrait,
-    kind: &str,
-    locale: &str,
-    channel: Channel,
-) -> Result<Option<Template>, DbErr> {
-    for tag in fallbacks(locale) {
-        if let Some(kept) = find(connection, kind, &tag, channel).await? {
-            return Ok(Some(kept.template));
-        }
-    }
-    Ok(None)
+    kinds: &BTreeSet<&str>,
+) -> Result<Vec<Template>, DbErr> {
+    const KINDS: [Column; 1] = [text("wanted")];
+    let sql = "SELECT kind, locale, channel, subject, body, update_time
+               FROM templates JOIN {rows} AS these ON wanted = kind";
+    let kinds = Rows::new(&KINDS, kinds.iter().map(|kind| [(*kind).into()]));
+    let rows = kinds.all::<Row>(connection, sql, &[]).await?;
+    rows.into_iter().map(|row| Ok(Kept::try_from(row)?.template)).collect()
 }
 
 /// A page of templates, by name; one more than fits where another page follows.
