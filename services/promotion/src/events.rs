@@ -12,9 +12,18 @@ impl Handle<OrderConfirmed> for Service {
         &self,
         tx: &DatabaseTransaction,
         event: OrderConfirmed,
-        _: &Delivery,
+        from: &Delivery,
     ) -> Result<(), Error> {
-        Ok(service::bought(tx, products(&event.lines)).await?)
+        self.handle_all(tx, vec![(event, from)]).await
+    }
+
+    async fn handle_all(
+        &self,
+        tx: &DatabaseTransaction,
+        events: Vec<(OrderConfirmed, &Delivery)>,
+    ) -> Result<(), Error> {
+        let orders = events.iter().map(|(event, _)| products(&event.lines)).collect();
+        Ok(service::bought(tx, orders).await?)
     }
 }
 
@@ -23,9 +32,18 @@ impl Handle<OrderImported> for Service {
         &self,
         tx: &DatabaseTransaction,
         event: OrderImported,
-        _: &Delivery,
+        from: &Delivery,
     ) -> Result<(), Error> {
-        Ok(service::bought(tx, products(&event.lines)).await?)
+        self.handle_all(tx, vec![(event, from)]).await
+    }
+
+    async fn handle_all(
+        &self,
+        tx: &DatabaseTransaction,
+        events: Vec<(OrderImported, &Delivery)>,
+    ) -> Result<(), Error> {
+        let orders = events.iter().map(|(event, _)| products(&event.lines)).collect();
+        Ok(service::bought(tx, orders).await?)
     }
 }
 
@@ -45,6 +63,19 @@ impl Handle<OrderCancelled> for Service {
         }
         Ok(())
     }
+
+    /// By their coupons, so that two transactions take hold of those in one order.
+    async fn handle_all(
+        &self,
+        tx: &DatabaseTransaction,
+        mut events: Vec<(OrderCancelled, &Delivery)>,
+    ) -> Result<(), Error> {
+        events.sort_by(|(one, _), (other, _)| one.coupon_code.cmp(&other.coupon_code));
+        for (event, from) in events {
+            self.handle(tx, event, from).await?;
+        }
+        Ok(())
+    }
 }
 
 /// The products of lines: `products/{product}/variants/{variant}` without its end.
@@ -52,3 +83,6 @@ fn products(lines: &[EventLine]) -> Vec<&str> {
     let product = |line: &EventLine| line.variant.split_once("/variants/").map(|(product, _)| product.len());
     lines.iter().filter_map(|line| product(line).map(|length| &line.variant[..length])).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -163,12 +163,14 @@ pub(crate) async fn release(tx: &DatabaseTransaction, order: &str) -> Result<Red
     Ok(released)
 }
 
-/// Counts what an order bought together.
-pub(crate) async fn bought(tx: &DatabaseTransaction, mut products: Vec<&str>) -> Result<(), Error> {
-    products.sort_unstable();
-    products.dedup();
-    products.truncate(PRODUCTS_MAX);
-    Ok(bought::count(tx, &products).await?)
+/// Counts what orders bought together.
+pub(crate) async fn bought(tx: &DatabaseTransaction, mut orders: Vec<Vec<&str>>) -> Result<(), Error> {
+    for products in &mut orders {
+        products.sort_unstable();
+        products.dedup();
+        products.truncate(PRODUCTS_MAX);
+    }
+    Ok(bought::count(tx, &orders).await?)
 }
 
 /// Products to recommend: those bought together with one, then those bought most. Never the one looked at.

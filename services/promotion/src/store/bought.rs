@@ -1,39 +1,37 @@
 //! How often products were bought, and with which others.
 
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, Value};
+use std::collections::BTreeMap;
+
+use chassis::rows::{Column, Rows, bigint, text};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr};
 
 use super::{limit, sql};
 
-/// Counts an order of these products: each once, and each pair both ways. They come sorted, so that two orders counted
-/// at once lock their rows in one order.
-pub(crate) async fn count(tx: &DatabaseTransaction, products: &[&str]) -> Result<(), DbErr> {
-    if products.is_empty() {
-        return Ok(());
+/// Counts orders, each of these products: a product once for each order, and each pair both ways. They are counted in
+/// their order, so that two transactions never wait for each other.
+pub(crate) async fn count(tx: &DatabaseTransaction, orders: &[Vec<&str>]) -> Result<(), DbErr> {
+    const PRODUCTS: [Column; 2] = [text("product"), bigint("orders")];
+    const PAIRS: [Column; 3] = [text("product"), text("other"), bigint("orders")];
+    let mut products: BTreeMap<&str, i64> = BTreeMap::new();
+    let mut pairs: BTreeMap<(&str, &str), i64> = BTreeMap::new();
+    for order in orders {
+        for product in order {
+            *products.entry(product).or_default() += 1;
+            for other in order.iter().filter(|other| *other != product) {
+                *pairs.entry((product, other)).or_default() += 1;
+            }
+        }
     }
-    let places: Vec<String> = (1..=products.len()).map(|place| format!("(${place}, 1)")).collect();
-    let text = format!(
-        "INSERT INTO products_bought (product, orders) VALUES {}
-         ON CONFLICT (product) DO UPDATE SET orders = products_bought.orders + 1",
-        places.join(", ")
-    );
-    tx.execute_raw(sql(tx, &text, products.iter().map(|product| (*product).into()))).await?;
-
-    let pairs = products.iter().flat_map(|product| products.iter().map(move |other| (*product, *other)));
-    let values: Vec<Value> = pairs
-        .filter(|(product, other)| product != other)
-        .flat_map(|(product, other)| [product.into(), other.into()])
-        .collect();
-    if values.is_empty() {
-        return Ok(());
-    }
-    let places: Vec<String> =
-        (1..=values.len()).step_by(2).map(|first| format!("(${first}, ${}, 1)", first + 1)).collect();
-    let text = format!(
-        "INSERT INTO bought_together (product, other, orders) VALUES {}
-         ON CONFLICT (product, other) DO UPDATE SET orders = bought_together.orders + 1",
-        places.join(", ")
-    );
-    tx.execute_raw(sql(tx, &text, values)).await?;
+    let sql =
+        "INSERT INTO products_bought (product, orders) SELECT product, orders FROM {rows} AS new WHERE TRUE
+               ON CONFLICT (product) DO UPDATE SET orders = products_bought.orders + excluded.orders";
+    let row = |(product, orders): (&str, i64)| [product.into(), orders.into()];
+    Rows::new(&PRODUCTS, products.into_iter().map(row)).run(tx, sql, &[]).await?;
+    let sql = "INSERT INTO bought_together (product, other, orders)
+               SELECT product, other, orders FROM {rows} AS new WHERE TRUE
+               ON CONFLICT (product, other) DO UPDATE SET orders = bought_together.orders + excluded.orders";
+    let row = |((product, other), orders): ((&str, &str), i64)| [product.into(), other.into(), orders.into()];
+    Rows::new(&PAIRS, pairs.into_iter().map(row)).run(tx, sql, &[]).await?;
     Ok(())
 }
 
