@@ -19,22 +19,16 @@ impl Handle<OrderConfirmed> for Service {
         event: OrderConfirmed,
         delivery: &Delivery,
     ) -> Result<(), consumer::Error> {
-        let total = money(event.total.as_ref())?;
-        let sale = Sale {
-            order: event.order,
-            customer: event.customer,
-            country: event.country,
-            imported: false,
-            amounts: Amounts {
-                gross: money(event.subtotal.as_ref())?,
-                discount: money_or_none(event.discount.as_ref(), total)?,
-                shipping: money_or_none(event.shipping.as_ref(), total)?,
-                total,
-            },
-            lines: lines(event.lines)?,
-            order_time: time(event.order_time.as_ref(), delivery),
-        };
-        Ok(service::sold(tx, &sale).await?)
+        self.handle_all(tx, vec![(event, delivery)]).await
+    }
+
+    async fn handle_all(
+        &self,
+        tx: &DatabaseTransaction,
+        events: Vec<(OrderConfirmed, &Delivery)>,
+    ) -> Result<(), consumer::Error> {
+        let sales = events.into_iter().map(|(event, delivery)| confirmed(event, delivery));
+        Ok(service::sold(tx, &sales.collect::<Result<Vec<_>, _>>()?).await?)
     }
 }
 
@@ -45,18 +39,16 @@ impl Handle<OrderImported> for Service {
         event: OrderImported,
         delivery: &Delivery,
     ) -> Result<(), consumer::Error> {
-        let lines = lines(event.lines)?;
-        let sale = Sale {
-            order: event.order,
-            customer: event.customer,
-            country: event.country,
-            imported: true,
-            amounts: Amounts::of_lines(&lines, money(event.total.as_ref())?)
-                .map_err(|error| consumer::Error::poison(error.to_string()))?,
-            lines,
-            order_time: time(event.order_time.as_ref(), delivery),
-        };
-        Ok(service::sold(tx, &sale).await?)
+        self.handle_all(tx, vec![(event, delivery)]).await
+    }
+
+    async fn handle_all(
+        &self,
+        tx: &DatabaseTransaction,
+        events: Vec<(OrderImported, &Delivery)>,
+    ) -> Result<(), consumer::Error> {
+        let sales = events.into_iter().map(|(event, delivery)| imported(event, delivery));
+        Ok(service::sold(tx, &sales.collect::<Result<Vec<_>, _>>()?).await?)
     }
 }
 
@@ -67,19 +59,18 @@ impl Handle<OrderCancelled> for Service {
         event: OrderCancelled,
         delivery: &Delivery,
     ) -> Result<(), consumer::Error> {
-        if !event.confirmed {
-            // It never was a sale.
-            return Ok(());
-        }
-        let cancellation = Adjustment {
-            cause: event.order.clone(),
-            order: event.order,
-            cancelled: true,
-            refund: money(event.total.as_ref())?,
-            units: 0,
-            adjust_time: delivery.time,
-        };
-        Ok(service::given_back(tx, &cancellation).await?)
+        self.handle_all(tx, vec![(event, delivery)]).await
+    }
+
+    async fn handle_all(
+        &self,
+        tx: &DatabaseTransaction,
+        events: Vec<(OrderCancelled, &Delivery)>,
+    ) -> Result<(), consumer::Error> {
+        // What was never confirmed never was a sale.
+        let sales = events.into_iter().filter(|(event, _)| event.confirmed);
+        let back = sales.map(|(event, delivery)| cancelled(event, delivery));
+        Ok(service::given_back(tx, &back.collect::<Result<Vec<_>, _>>()?).await?)
     }
 }
 
@@ -90,15 +81,16 @@ impl Handle<OrderReturned> for Service {
         event: OrderReturned,
         delivery: &Delivery,
     ) -> Result<(), consumer::Error> {
-        let returned = Adjustment {
-            cause: event.r#return,
-            order: event.order,
-            cancelled: false,
-            refund: money(event.refund.as_ref())?,
-            units: event.lines.iter().map(|line| line.quantity).sum(),
-            adjust_time: time(event.return_time.as_ref(), delivery),
-        };
-        Ok(service::given_back(tx, &returned).await?)
+        self.handle_all(tx, vec![(event, delivery)]).await
+    }
+
+    async fn handle_all(
+        &self,
+        tx: &DatabaseTransaction,
+        events: Vec<(OrderReturned, &Delivery)>,
+    ) -> Result<(), consumer::Error> {
+        let back = events.into_iter().map(|(event, delivery)| returned(event, delivery));
+        Ok(service::given_back(tx, &back.collect::<Result<Vec<_>, _>>()?).await?)
     }
 }
 
@@ -124,6 +116,60 @@ impl Handle<UserErased> for Service {
     }
 }
 
+fn confirmed(event: OrderConfirmed, delivery: &Delivery) -> Result<Sale, consumer::Error> {
+    let total = money(event.total.as_ref())?;
+    Ok(Sale {
+        order: event.order,
+        customer: event.customer,
+        country: event.country,
+        imported: false,
+        amounts: Amounts {
+            gross: money(event.subtotal.as_ref())?,
+            discount: money_or_none(event.discount.as_ref(), total)?,
+            shipping: money_or_none(event.shipping.as_ref(), total)?,
+            total,
+        },
+        lines: lines(event.lines)?,
+        order_time: time(event.order_time.as_ref(), delivery),
+    })
+}
+
+fn imported(event: OrderImported, delivery: &Delivery) -> Result<Sale, consumer::Error> {
+    let lines = lines(event.lines)?;
+    Ok(Sale {
+        order: event.order,
+        customer: event.customer,
+        country: event.country,
+        imported: true,
+        amounts: Amounts::of_lines(&lines, money(event.total.as_ref())?)
+            .map_err(|error| consumer::Error::poison(error.to_string()))?,
+        lines,
+        order_time: time(event.order_time.as_ref(), delivery),
+    })
+}
+
+fn cancelled(event: OrderCancelled, delivery: &Delivery) -> Result<Adjustment, consumer::Error> {
+    Ok(Adjustment {
+        cause: event.order.clone(),
+        order: event.order,
+        cancelled: true,
+        refund: money(event.total.as_ref())?,
+        units: 0,
+        adjust_time: delivery.time,
+    })
+}
+
+fn returned(event: OrderReturned, delivery: &Delivery) -> Result<Adjustment, consumer::Error> {
+    Ok(Adjustment {
+        cause: event.r#return,
+        order: event.order,
+        cancelled: false,
+        refund: money(event.refund.as_ref())?,
+        units: event.lines.iter().map(|line| line.quantity).sum(),
+        adjust_time: time(event.return_time.as_ref(), delivery),
+    })
+}
+
 fn lines(lines: Vec<EventLine>) -> Result<Vec<Line>, consumer::Error> {
     let line = |line: EventLine| {
         let price = money(line.unit_price.as_ref())?;
@@ -147,3 +193,6 @@ fn money_or_none(amount: Option<&contract::Money>, like: Money) -> Result<Money,
 fn time(time: Option<&prost_types::Timestamp>, delivery: &Delivery) -> Timestamp {
     time.and_then(|time| <Timestamp as TryFrom<_>>::try_from(time).ok()).unwrap_or(delivery.time)
 }
+
+#[cfg(test)]
+mod tests;

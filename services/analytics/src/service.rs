@@ -9,12 +9,10 @@ use crate::domain::{Adjustment, Behaviour, Sale};
 use crate::error::Error;
 use crate::store;
 
-/// Takes a sale in, once.
-pub(crate) async fn sold(tx: &DatabaseTransaction, sale: &Sale) -> Result<(), Error> {
-    if store::sale::insert(tx, sale).await? {
-        store::sale::settle(tx, &sale.order).await?;
-    }
-    Ok(())
+/// Takes sales in, each once.
+pub(crate) async fn sold(tx: &DatabaseTransaction, sales: &[Sale]) -> Result<(), Error> {
+    let new = store::sale::insert(tx, sales).await?;
+    Ok(store::sale::settle(tx, &new).await?)
 }
 
 /// A sale is another customer's. Of an order that came to nothing before it was a sale there is none.
@@ -22,12 +20,10 @@ pub(crate) async fn claimed(tx: &DatabaseTransaction, order: &str, customer: &st
     Ok(store::sale::give(tx, order, customer).await?)
 }
 
-/// Takes in, once, what was given back of a sale.
-pub(crate) async fn given_back(tx: &DatabaseTransaction, adjustment: &Adjustment) -> Result<(), Error> {
-    if store::sale::insert_adjustment(tx, adjustment).await? {
-        store::sale::settle(tx, &adjustment.order).await?;
-    }
-    Ok(())
+/// Takes in, each once, what was given back of sales.
+pub(crate) async fn given_back(tx: &DatabaseTransaction, adjustments: &[Adjustment]) -> Result<(), Error> {
+    let changed = store::sale::insert_adjustments(tx, adjustments).await?;
+    Ok(store::sale::settle(tx, &changed).await?)
 }
 
 /// Takes in what a visitor did, and tells the rest of the platform. Of those who asked to be forgotten nothing is kept.

@@ -1,9 +1,10 @@
 //! Behaviour as rows.
+use chassis::rows::{self, Column, Rows};
 use chassis::time::Timestamp;
-use sea_orm::{DatabaseTransaction, DbErr};
+use sea_orm::{DatabaseTransaction, DbErr, Value};
 use uuid::Uuid;
 
-use super::{execute, insert as insert_rows};
+use super::execute;
 use crate::domain::Behaviour;
 use crate::domain::behaviour::Kind;
 
@@ -13,18 +14,26 @@ pub(crate) async fn insert(
     visitor: &str,
     behaviours: &[Behaviour],
 ) -> Result<(), DbErr> {
-    let rows = behaviours.iter().map(|behaviour| {
+    const BEHAVIOURS: [Column; 5] = [
+        rows::uuid("id"),
+        rows::text("kind"),
+        rows::text("product"),
+        rows::text("query"),
+        rows::bigint("behave_time"),
+    ];
+    let row = |behaviour: &Behaviour| -> [Value; 5] {
         [
             Uuid::now_v7().into(),
-            visitor.into(),
             kind_text(behaviour.kind).into(),
             behaviour.product.as_str().into(),
             behaviour.query.as_str().into(),
             behaviour.time.into(),
         ]
-    });
-    let head = "INSERT INTO behaviours (id, visitor, kind, product, query, behave_time)";
-    insert_rows(tx, head, rows.collect()).await
+    };
+    let sql = "INSERT INTO behaviours (id, visitor, kind, product, query, behave_time)
+               SELECT id, $1, kind, product, query, behave_time FROM {rows} AS new";
+    Rows::new(&BEHAVIOURS, behaviours.iter().map(row)).run(tx, sql, &[visitor.into()]).await?;
+    Ok(())
 }
 
 /// Deletes some of what is older; the count tells whether there may be more.
