@@ -9,6 +9,7 @@ use contract::order::v1::{OrderCancelled, OrderPlaced};
 use sea_orm::DatabaseTransaction;
 
 use crate::domain::Cart;
+use crate::store::Ordered;
 use crate::{Service, service, store};
 
 impl Handle<OrderPlaced> for Service {
@@ -16,11 +17,22 @@ impl Handle<OrderPlaced> for Service {
         &self,
         tx: &DatabaseTransaction,
         event: OrderPlaced,
-        _: &Delivery,
+        from: &Delivery,
     ) -> Result<(), consumer::Error> {
-        // An order may be made of lines, without a cart.
-        let Some(cart) = Id::<Cart>::parse_name(&event.cart) else { return Ok(()) };
-        Ok(service::ordered(tx, &event.customer, cart, &event.order).await?)
+        self.handle_all(tx, vec![(event, from)]).await
+    }
+
+    async fn handle_all(
+        &self,
+        tx: &DatabaseTransaction,
+        events: Vec<(OrderPlaced, &Delivery)>,
+    ) -> Result<(), consumer::Error> {
+        let ordered = events.iter().filter_map(|(event, _)| {
+            // An order may be made of lines, without a cart.
+            let cart = Id::<Cart>::parse_name(&event.cart)?;
+            Some(Ordered { cart, owner: &event.customer, order: &event.order })
+        });
+        Ok(service::ordered(tx, &ordered.collect::<Vec<_>>()).await?)
     }
 }
 
@@ -80,3 +92,6 @@ impl Service {
         task::spawn("forget", async move { preview.forget(&variants).await });
     }
 }
+
+#[cfg(test)]
+mod tests;

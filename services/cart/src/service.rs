@@ -9,6 +9,7 @@ use sea_orm::{DatabaseTransaction, DbErr};
 use crate::domain::{Cart, Offer, State};
 use crate::error::Error;
 use crate::store;
+use crate::store::Ordered;
 
 /// A cart as a caller names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,21 +126,9 @@ async fn pour(tx: &DatabaseTransaction, from: &Cart, into: Cart) -> Result<Cart,
     Ok(store::save(tx, &Cart { coupon_code, ..into }).await?)
 }
 
-/// Closes the cart that an order was made of. One that was closed otherwise meanwhile stays as it is.
-pub(crate) async fn ordered(
-    tx: &DatabaseTransaction,
-    owner: &str,
-    cart: Id<Cart>,
-    order: &str,
-) -> Result<(), Error> {
-    let Some(cart) = store::load(tx, owner, cart).await? else { return Ok(()) };
-    match cart.state {
-        State::Open | State::Abandoned => {
-            store::save(tx, &Cart { state: State::Ordered, order: order.to_owned(), ..cart }).await?;
-        }
-        State::Ordered | State::Merged => {}
-    }
-    Ok(())
+/// Notes of which carts orders were made. One that was ordered or merged already stays as it is.
+pub(crate) async fn ordered(tx: &DatabaseTransaction, orders: &[Ordered<'_>]) -> Result<(), Error> {
+    Ok(store::order(tx, orders).await?)
 }
 
 /// Gives a cart back to its owner because the order made of it came to nothing before it was confirmed.

@@ -4,6 +4,7 @@ pub(crate) mod audit;
 pub(crate) mod lines;
 
 use chassis::id::Id;
+use chassis::rows::{Column, Rows, text, uuid};
 use chassis::time::Timestamp;
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, QueryResult, Statement, Value};
 
@@ -149,6 +150,26 @@ pub(crate) async fn save(tx: &DatabaseTransaction, cart: &Cart) -> Result<Cart, 
     run(tx, sql, values).await?;
     let lines = lines::of(tx, cart.id).await?;
     Ok(Cart { version, update_time: now, lines, ..cart.clone() })
+}
+
+/// A cart of an owner that an order was made of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ordered<'a> {
+    pub(crate) cart: Id<Cart>,
+    pub(crate) owner: &'a str,
+    pub(crate) order: &'a str,
+}
+
+/// Notes of which carts orders were made, as a new version of each that was still open or abandoned.
+pub(crate) async fn order(tx: &DatabaseTransaction, orders: &[Ordered<'_>]) -> Result<(), DbErr> {
+    const ORDERED: [Column; 3] = [uuid("cart"), text("of_owner"), text("order_made")];
+    let sql =
+        "UPDATE carts SET state = 'ORDERED', order_name = order_made, version = version + 1, update_time = $1
+               FROM {rows} AS these
+               WHERE id = cart AND owner = of_owner AND state IN ('OPEN', 'ABANDONED')";
+    let row = |one: &Ordered<'_>| [one.cart.into(), one.owner.into(), one.order.into()];
+    Rows::new(&ORDERED, orders.iter().map(row)).run(tx, sql, &[Timestamp::now().into()]).await?;
+    Ok(())
 }
 
 /// Open carts with something in them that nobody has changed since.
