@@ -2,7 +2,7 @@
 //! for all of them, instead of by each in turn.
 
 use chassis::db::Db;
-use chassis::together::{self, Served};
+use chassis::together::{self, Served, Together};
 use tonic::Status;
 
 use crate::domain::Reservation;
@@ -20,8 +20,16 @@ impl together::Wish for Wish {
     }
 }
 
-/// Holds stock for orders in one transaction.
-pub(crate) async fn serve(db: &Db, wishes: Vec<Wish>) -> Served<Wish> {
+/// Where orders ask for stock.
+pub(crate) fn of(db: &Db) -> Together<Wish> {
+    let db = db.clone();
+    Together::new(move |wishes| {
+        let db = db.clone();
+        async move { hold(&db, wishes).await }
+    })
+}
+
+async fn hold(db: &Db, wishes: Vec<Wish>) -> Served<Wish> {
     let answers =
         db.write(async |tx| reservations::reserve(tx, &wishes).await).await.map_err(Status::from)?;
     Ok(answers.into_iter().map(|answer| answer.map_err(Status::from)).collect())

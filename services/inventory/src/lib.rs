@@ -18,7 +18,7 @@ use chassis::consumer::Consumer;
 use chassis::db::Db;
 use chassis::host::Host;
 use chassis::server::Server;
-use chassis::together::{self, Together};
+use chassis::together::Together;
 use contract::inventory::v1::inventory_service_server::InventoryServiceServer;
 use contract::order::v1::{OrderCancelled, OrderConfirmed, OrderImported, OrderReturned};
 
@@ -38,8 +38,7 @@ struct Service {
 /// Serves until the host's shutdown.
 pub async fn serve(host: Host, config: Config) -> Result<(), chassis::Error> {
     let db = host.db::<Migrator>().await?;
-    let (holding, wishes) = together::open();
-    let service = Service { db: db.clone(), watch: watch::Watch::default(), holding };
+    let service = Service { db: db.clone(), watch: watch::Watch::default(), holding: holding::of(&db) };
     let consumer = Consumer::new(&db, "inventory")
         .on::<OrderConfirmed>(service.clone())
         .on::<OrderCancelled>(service.clone())
@@ -49,14 +48,7 @@ pub async fn serve(host: Host, config: Config) -> Result<(), chassis::Error> {
     Server::new(&host, &db)
         .grpc(InventoryServiceServer::new(service))
         .consume(consumer)
-        .background("watch", {
-            let db = db.clone();
-            async move |shutdown| watch.run(&db, shutdown).await
-        })
-        .background("holding", {
-            let db = db.clone();
-            async move |shutdown| wishes.serve(|wishes| holding::serve(&db, wishes), shutdown).await
-        })
+        .background("watch", async move |shutdown| watch.run(&db, shutdown).await)
         .background("expiry", async move |shutdown| expiry::run(&expiring, config, shutdown).await)
         .audit(books::InventoryBooks)
         .run()

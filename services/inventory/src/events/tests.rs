@@ -3,7 +3,6 @@
 use chassis::consumer::Consumer;
 use chassis::event::{Envelope, Event};
 use chassis::testing::TestDb;
-use chassis::together;
 use contract::inventory::v1::StockChanged;
 use prost::Name;
 use sea_orm::{ConnectionTrait, Statement};
@@ -28,7 +27,7 @@ type Order = (String, [i64; 2]);
 impl Warehouse {
     async fn open() -> Warehouse {
         let db = TestDb::new::<crate::Migrator>().await;
-        let service = Service { db: db.clone(), watch: Default::default(), holding: together::open().0 };
+        let service = Service { db: db.clone(), watch: Default::default(), holding: crate::holding::of(&db) };
         let consumer = Consumer::new(&db, "inventory")
             .on::<OrderConfirmed>(service.clone())
             .on::<OrderCancelled>(service.clone())

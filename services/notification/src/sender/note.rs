@@ -91,5 +91,5 @@ async fn note(tx: &DatabaseTransaction, tried: &[Tried]) -> Result<(), Error> {
         }
     }
     caught::insert(tx, mails).await?;
-    Ok(outbox::append_many(tx, failed.iter().map(|event| (&*event.notification, event))).await?)
+    Ok(outbox::append_many(tx, failed.iter().map(|event| (&event.notification, event)).collect()).await?)
 }

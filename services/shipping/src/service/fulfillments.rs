@@ -156,6 +156,6 @@ async fn make(
         customer: shipment.customer.clone(),
     };
     let events: Vec<_> = shipments.iter().map(event).collect();
-    outbox::append_many(tx, events.iter().map(|event| (&*event.shipment, event))).await?;
+    outbox::append_many(tx, events.iter().map(|event| (&event.shipment, event)).collect()).await?;
     Ok(shipments)
 }

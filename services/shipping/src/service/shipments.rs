@@ -51,7 +51,7 @@ pub(super) async fn cancelled(tx: &DatabaseTransaction, shipments: &[Shipment]) 
         order: shipment.order.clone(),
     };
     let events: Vec<_> = shipments.iter().map(event).collect();
-    Ok(outbox::append_many(tx, events.iter().map(|event| (&*event.shipment, event))).await?)
+    Ok(outbox::append_many(tx, events.iter().map(|event| (&event.shipment, event)).collect()).await?)
 }
 
 async fn dispatched(tx: &DatabaseTransaction, shipment: &Shipment) -> Result<(), Error> {
