@@ -26,8 +26,12 @@ impl Shop {
         let host = process.host("shipping");
         let db = host.db::<crate::Migrator>().await.expect("a database");
         let orders = Orders::of(&host.host()).expect("a client");
-        let service =
-            crate::Service { db: db.clone(), orders: orders.clone(), watch: crate::watch::Watch::default() };
+        let service = crate::Service {
+            db: db.clone(),
+            orders: orders.clone(),
+            watch: crate::watch::Watch::default(),
+            tariffs: crate::tariffs::Tariffs::new(&db),
+        };
         let consumer = Consumer::new(&db, "shipping")
             .on::<PaymentCaptured>(service.clone())
             .on::<OrderCancelled>(service);
