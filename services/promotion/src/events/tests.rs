@@ -88,7 +88,10 @@ async fn what_orders_bought_is_counted_once_for_each_of_those_told_together() {
     let pair = [("a", "b", 2), ("a", "c", 2), ("b", "a", 2), ("c", "a", 2)]
         .map(|(one, other, orders)| (format!("products/{one}+products/{other}"), orders));
     assert_eq!(pairs, pair.into_iter().collect());
-    assert_eq!(counts(&db, "SELECT state, 1 FROM parked").await, expected([("PARKED", 1)]));
+    assert_eq!(
+        counts(&db, "SELECT state, COUNT(*) FROM parked GROUP BY state").await,
+        expected([("PARKED", 1)])
+    );
 }
 
 #[tokio::test]
@@ -101,5 +104,5 @@ async fn orders_cancelled_together_before_their_coupons_were_used_use_none_later
         [known, cancelled("orders/2", "SPRING"), cancelled("orders/3", "AUTUMN"), cancelled("orders/4", "")];
     consumer.receive_all(&all).await.expect("taken over");
     assert_eq!(counts(&db, "SELECT 'applied', COUNT(*) FROM inbox").await, expected([("applied", 4)]));
-    assert!(counts(&db, "SELECT state, 1 FROM parked").await.is_empty());
+    assert!(counts(&db, "SELECT state, COUNT(*) FROM parked GROUP BY state").await.is_empty());
 }
