@@ -267,15 +267,12 @@ mod tests {
     #[tokio::test]
     async fn what_is_written_in_one_statement_is_read_in_one() {
         let db = TestDb::new::<Nothing>().await;
-        let create = match db.backend() {
-            DatabaseBackend::Postgres => {
-                "CREATE TABLE many (id UUID, name TEXT, small INTEGER, large BIGINT,
+        let create = if db.backend() == DatabaseBackend::Postgres {
+            "CREATE TABLE many (id UUID, name TEXT, small INTEGER, large BIGINT,
                 truth BOOLEAN, raw BYTEA, note TEXT, time BIGINT)"
-            }
-            _ => {
-                "CREATE TABLE many (id BLOB, name TEXT, small INTEGER, large BIGINT, truth BOOLEAN, raw BLOB,
+        } else {
+            "CREATE TABLE many (id BLOB, name TEXT, small INTEGER, large BIGINT, truth BOOLEAN, raw BLOB,
                 note TEXT, time BIGINT)"
-            }
         };
         db.execute_unprepared(create).await.unwrap();
         let ids: Vec<Uuid> = (0..SQLITE_ROWS_MAX + 7).map(|_| Uuid::now_v7()).collect();
