@@ -13,12 +13,12 @@ use http::{HeaderMap, Method, Request, StatusCode, header};
 use ring::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::Config;
 use crate::book::{Ask, Book, Entry, Kind, Operation, Status, card_of};
 use crate::journal::{Journal, Written};
-use crate::script::{Fault, Script};
+use crate::script::{Announcement, Fault, Script};
 use crate::webhook::Due;
 
 /// How many lines of a statement are answered at once.
@@ -48,6 +48,9 @@ struct State {
     /// How often each key was asked since the start.
     asked: HashMap<String, u32>,
 }
+
+/// Comes when an announcement was tried.
+type Told = oneshot::Receiver<()>;
 
 /// An answer: a status, and JSON.
 pub(crate) type Answer = (StatusCode, Value);
@@ -118,7 +121,7 @@ impl Provider {
 
     pub(crate) fn announce(&self, key: &str) {
         // Nobody listens any more only when the simulator stops.
-        let _ = self.outgoing.send(Due { key: key.to_owned(), delay: Duration::ZERO });
+        let _ = self.outgoing.send(Due { key: key.to_owned(), delay: Duration::ZERO, tried: None });
     }
 
     /// Notes that an announcement was taken. Lost in a crash, it is made once more.
@@ -177,15 +180,16 @@ impl Provider {
             Some(Fault::TooMany) => return refusal(StatusCode::TOO_MANY_REQUESTS, "too many calls"),
             Some(Fault::Hang | Fault::Fail | Fault::Delay(_)) | None => {}
         }
-        let (operation, is_new, written) = match self.carry_out(&ask) {
+        let (operation, told, written) = match self.carry_out(&ask) {
             Ok(done) => done,
             Err(refused) => return refused,
         };
         if written.await.is_err() {
             return refusal(StatusCode::INTERNAL_SERVER_ERROR, "the journal cannot be written");
         }
-        if is_new {
-            self.tell(&operation).await;
+        if let Some(told) = told {
+            // Nobody is left to tell only when the simulator stops.
+            let _ = told.await;
         }
         match fault {
             Some(Fault::Hang) => std::future::pending().await,
@@ -208,11 +212,12 @@ impl Provider {
     }
 
     /// Does what is asked, unless it was done. The lock is held until the lines have their place in the journal, so that
-    /// they stand there in the order in which they were done.
-    fn carry_out(&self, ask: &Ask) -> Result<(Operation, bool, Written), Answer> {
+    /// they stand there in the order in which they were done. What is done is announced from here on, whether or not the
+    /// caller waits for the answer.
+    fn carry_out(&self, ask: &Ask) -> Result<(Operation, Option<Told>, Written), Answer> {
         let mut state = self.state();
         match state.book.done(ask) {
-            Ok(Some(known)) => return Ok((known.clone(), false, self.journal.append(String::new()))),
+            Ok(Some(known)) => return Ok((known.clone(), None, self.journal.append(String::new()))),
             Ok(None) => {}
             Err(reused) => return Err(refusal(StatusCode::CONFLICT, &reused.to_string())),
         }
@@ -228,27 +233,34 @@ impl Provider {
         let operation = state.book.find(&ask.key).cloned();
         let operation =
             operation.ok_or_else(|| refusal(StatusCode::INTERNAL_SERVER_ERROR, "it was not booked"))?;
-        Ok((operation, true, self.journal.append(text)))
+        let written = self.journal.append(text);
+        let told = self.tell(&operation, state.script.announcement(&operation.key));
+        Ok((operation, told, written))
     }
 
-    /// Announces what was done, before it is answered where the script wants that.
-    async fn tell(&self, operation: &Operation) {
-        let script = self.script();
-        let announcement = script.announcement(&operation.key);
-        if announcement.early && crate::webhook::send(&script.webhooks, operation).await {
-            self.delivered(&operation.key);
-            return;
+    /// Has what was done announced. Where the script wants that before it is answered, there is something to wait for.
+    fn tell(&self, operation: &Operation, announcement: Announcement) -> Option<Told> {
+        let due = |delay, tried| Due { key: operation.key.clone(), delay, tried };
+        if announcement.early {
+            let (tried, told) = oneshot::channel();
+            let _ = self.outgoing.send(due(Duration::ZERO, Some(tried)));
+            return Some(told);
         }
         for _ in 0..announcement.times {
-            let delay = Duration::from_millis(announcement.delay_ms);
-            let _ = self.outgoing.send(Due { key: operation.key.clone(), delay });
+            let _ = self.outgoing.send(due(Duration::from_millis(announcement.delay_ms), None));
         }
+        None
+    }
+
+    /// Waits until everything that was done so far is on disk; `false` where it cannot be written.
+    pub(crate) async fn kept(&self) -> bool {
+        self.journal.append(String::new()).await.is_ok()
     }
 
     /// What was done under a key, once that is on disk: what a crash may still undo is told to nobody.
     async fn read(&self, key: &str) -> Answer {
         let found = self.find(key);
-        if self.journal.append(String::new()).await.is_err() {
+        if !self.kept().await {
             return refusal(StatusCode::INTERNAL_SERVER_ERROR, "the journal cannot be written");
         }
         match found {

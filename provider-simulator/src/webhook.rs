@@ -16,7 +16,7 @@ use hyper_util::rt::TokioIo;
 use ring::hmac;
 use serde_json::json;
 use tokio::net::TcpStream;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
 
 use crate::api::{Provider, now};
@@ -33,6 +33,8 @@ const AT_ONCE: usize = 32;
 pub(crate) struct Due {
     pub(crate) key: String,
     pub(crate) delay: Duration,
+    /// Who waits until it was tried for the first time.
+    pub(crate) tried: Option<oneshot::Sender<()>>,
 }
 
 /// A body and the headers it is sent with.
@@ -92,8 +94,12 @@ pub(crate) async fn deliver(provider: Arc<Provider>, mut due: mpsc::UnboundedRec
     }
 }
 
-async fn until_taken(provider: Arc<Provider>, places: Arc<Semaphore>, due: Due) {
+async fn until_taken(provider: Arc<Provider>, places: Arc<Semaphore>, mut due: Due) {
     tokio::time::sleep(due.delay).await;
+    // What a crash may still undo is announced to nobody.
+    if !provider.kept().await {
+        return;
+    }
     let Some(operation) = provider.find(&due.key) else { return };
     let mut pause = PAUSE_MIN;
     loop {
@@ -105,6 +111,10 @@ async fn until_taken(provider: Arc<Provider>, places: Arc<Semaphore>, due: Due) 
             let _place = places.acquire().await;
             send(&webhooks, &operation).await
         };
+        if let Some(tried) = due.tried.take() {
+            // The caller may have gone.
+            let _ = tried.send(());
+        }
         if taken {
             return provider.delivered(&due.key);
         }
@@ -114,10 +124,7 @@ async fn until_taken(provider: Arc<Provider>, places: Arc<Semaphore>, due: Due) 
 }
 
 /// Sends an announcement once, and tells whether it was taken.
-pub(crate) async fn send(webhooks: &Webhooks, operation: &Operation) -> bool {
-    if webhooks.url.is_empty() {
-        return false;
-    }
+async fn send(webhooks: &Webhooks, operation: &Operation) -> bool {
     let signed = announcement(operation, &webhooks.secrets);
     match tokio::time::timeout(PATIENCE, post(&webhooks.url, signed)).await {
         Ok(Ok(taken)) => taken,
