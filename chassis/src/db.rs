@@ -1,5 +1,6 @@
 //! The service's own database: bounded pools, the one way to write, and what counts as an outage.
 
+use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,8 +8,8 @@ use std::time::Duration;
 use sea_orm::sqlx;
 use sea_orm::{
     ConnAcquireErr, ConnectOptions, ConnectionTrait, Database, DatabaseBackend, DatabaseConnection,
-    DatabaseTransaction, DbErr, ExecResult, RuntimeErr, SqliteTransactionMode, Statement, TransactionOptions,
-    TransactionTrait,
+    DatabaseTransaction, DbErr, ExecResult, QueryResult, RuntimeErr, SqliteTransactionMode, Statement,
+    TransactionOptions, TransactionTrait,
 };
 use sea_orm_migration::MigratorTrait;
 use tokio::sync::{Notify, Semaphore, SemaphorePermit};
@@ -54,8 +55,15 @@ struct Inner {
 }
 
 tokio::task_local! {
-    /// Whether the running transaction has appended to the outbox: the relay need not look otherwise.
-    static ANNOUNCES: std::cell::Cell<bool>;
+    /// Whom the running transaction wakes when it commits.
+    static WAKES: Wakes;
+}
+
+#[derive(Debug, Default)]
+struct Wakes {
+    /// It has appended to the outbox: the relay need not look otherwise.
+    announces: Cell<bool>,
+    others: RefCell<Vec<Arc<Notify>>>,
 }
 
 impl Db {
@@ -97,10 +105,10 @@ impl Db {
     {
         let _turn = self.turn().await?;
         let tx = self.begin().await?;
-        let (result, announces) = ANNOUNCES
-            .scope(std::cell::Cell::new(false), async {
+        let (result, announces, others) = WAKES
+            .scope(Wakes::default(), async {
                 let result = work(&tx).await;
-                (result, ANNOUNCES.with(std::cell::Cell::get))
+                WAKES.with(|wakes| (result, wakes.announces.get(), wakes.others.take()))
             })
             .await;
         match result {
@@ -110,6 +118,7 @@ impl Db {
                 if announces {
                     self.inner.announced.notify_waiters();
                 }
+                others.iter().for_each(|other| other.notify_one());
                 Ok(value)
             }
             Err(error) => {
@@ -125,6 +134,12 @@ impl Db {
     pub async fn execute(&self, statement: Statement) -> Result<ExecResult, DbErr> {
         let _turn = self.turn().await?;
         self.inner.writer.execute_raw(statement).await
+    }
+
+    /// Runs one statement that writes and answers rows, as a transaction of its own.
+    pub async fn query(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
+        let _turn = self.turn().await?;
+        self.inner.writer.query_all_raw(statement).await
     }
 
     /// Runs one statement that is never the same twice, so that preparing it would only fill the cache.
@@ -245,7 +260,13 @@ impl Db {
 /// Notes that the running transaction appended to the outbox.
 pub(crate) fn announce() {
     // Outside `Db::write` nobody listens, and the relay's own poll finds the row.
-    let _ = ANNOUNCES.try_with(|announces| announces.set(true));
+    let _ = WAKES.try_with(|wakes| wakes.announces.set(true));
+}
+
+/// Wakes somebody of this process once the running transaction has committed, so that they need not look after each
+/// commit whether it was meant for them. Outside [`Db::write`], or where it fails, nobody is woken.
+pub fn wake(whom: &Arc<Notify>) {
+    let _ = WAKES.try_with(|wakes| wakes.others.borrow_mut().push(whom.clone()));
 }
 
 /// Runs a future to its end even when whoever waits for it goes away.

@@ -141,14 +141,19 @@ pub async fn claim<R: Message + Default>(tx: &DatabaseTransaction, key: &Key) ->
     if claimed.rows_affected() == 1 || failpoint::mutated("claim") {
         return Ok(Claim::New);
     }
-    let first = tx
+    known(tx, key).await?.map(Claim::Done).ok_or(Error::InFlight)
+}
+
+/// The reply that a request got before, if it was made before.
+pub async fn known<R: Message + Default>(on: &impl ConnectionTrait, key: &Key) -> Result<Option<R>, Error> {
+    let first = on
         .query_one_raw(Statement::from_sql_and_values(
-            tx.get_database_backend(),
+            on.get_database_backend(),
             "SELECT fingerprint, reply FROM requests WHERE caller = $1 AND method = $2 AND request_id = $3",
             [key.caller.as_str().into(), key.method.as_str().into(), key.request_id.as_str().into()],
         ))
-        .await?
-        .ok_or(Error::InFlight)?;
+        .await?;
+    let Some(first) = first else { return Ok(None) };
     if first.try_get_by_index::<Vec<u8>>(0)? != key.fingerprint {
         return Err(Error::Reused);
     }
@@ -156,7 +161,40 @@ pub async fn claim<R: Message + Default>(tx: &DatabaseTransaction, key: &Key) ->
     let reply = reply.ok_or(Error::InFlight)?;
     let reply = R::decode(reply.as_slice())
         .map_err(|error| DbErr::Type(format!("a kept reply is damaged: {error}")))?;
-    Ok(Claim::Done(reply))
+    Ok(Some(reply))
+}
+
+/// Claims the keys of requests that this transaction carries out, and keeps the reply of each, in one statement. `false`
+/// where one of them is known: then the transaction must not commit.
+pub async fn answer_all<'a, R: Message>(
+    tx: &DatabaseTransaction,
+    requests: impl IntoIterator<Item = (&'a Key, R)>,
+) -> Result<bool, DbErr> {
+    const COLUMNS: [Column; 5] = [
+        rows::text("caller"),
+        rows::text("method"),
+        rows::text("request_id"),
+        rows::bytes("fingerprint"),
+        rows::bytes("reply"),
+    ];
+    let mut requests: Vec<_> = requests.into_iter().filter(|(key, _)| !key.request_id.is_empty()).collect();
+    // Two transactions that claim the same keys wait for each other at the first.
+    requests.sort_by(|(one, _), (other, _)| one.request_id.cmp(&other.request_id));
+    let row = |(key, reply): &(&Key, R)| -> [Value; 5] {
+        [
+            key.caller.as_str().into(),
+            key.method.as_str().into(),
+            key.request_id.as_str().into(),
+            key.fingerprint.clone().into(),
+            reply.encode_to_vec().into(),
+        ]
+    };
+    let sql = "INSERT INTO requests (caller, method, request_id, fingerprint, reply, create_time)
+        SELECT caller, method, request_id, fingerprint, reply, $1 FROM {rows} AS new WHERE TRUE
+        ON CONFLICT (caller, method, request_id) DO NOTHING";
+    let (rows, now) = (Rows::new(&COLUMNS, requests.iter().map(row)), Timestamp::now().micros());
+    let claimed = rows.run(tx, sql, &[now.into()]).await?;
+    Ok(claimed == requests.len() as u64 || failpoint::mutated("claim"))
 }
 
 /// Keeps the reply to a claimed request.

@@ -7,6 +7,8 @@ use sea_orm::{
     Value,
 };
 
+use crate::db::Db;
+
 /// Rows that one statement of SQLite names: it looks each parameter up by name, so that many cost their square.
 const SQLITE_ROWS_MAX: usize = 200;
 
@@ -157,6 +159,23 @@ impl<const N: usize> Rows<N> {
         for statement in self.statements(on.get_database_backend(), sql, values) {
             for row in on.query_all_raw(statement).await? {
                 found.push(read(&row)?);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Runs a statement that writes and answers rows of a known shape, as a transaction of its own. Where SQLite needs
+    /// several for so many rows, each is.
+    pub async fn alone<T: FromQueryResult>(
+        &self,
+        db: &Db,
+        sql: &str,
+        values: &[Value],
+    ) -> Result<Vec<T>, DbErr> {
+        let mut found = Vec::new();
+        for statement in self.statements(db.backend(), sql, values) {
+            for row in db.query(statement).await? {
+                found.push(T::from_query_result(&row, "")?);
             }
         }
         Ok(found)

@@ -12,6 +12,7 @@ use futures::future::BoxFuture;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::time::Instant;
 use tonic::{Code, Status};
+use tracing::{Instrument, Span};
 
 use crate::{deadline, status, task};
 
@@ -62,6 +63,8 @@ struct Line<W: Wish> {
 struct Asked<W: Wish> {
     wish: W,
     until: Option<Instant>,
+    /// What is done for it belongs to.
+    span: Span,
     answer: oneshot::Sender<Result<W::Answer, Status>>,
 }
 
@@ -81,12 +84,20 @@ impl<W: Wish> Together<W> {
 
     /// Hands a wish in and waits for its answer. Whoever goes away meanwhile does not hear it; it is served all the same.
     pub async fn ask(&self, wish: W) -> Result<W::Answer, Status> {
-        let until = deadline::remaining().map(|left| Instant::now() + left);
+        self.hand_in(wish, deadline::remaining().map(|left| Instant::now() + left)).await
+    }
+
+    /// The same for what has to be done although the caller may hear nothing of it any more.
+    pub async fn ask_however_late(&self, wish: W) -> Result<W::Answer, Status> {
+        self.hand_in(wish, None).await
+    }
+
+    async fn hand_in(&self, wish: W, until: Option<Instant>) -> Result<W::Answer, Status> {
         let _place = self.0.places.acquire().await.map_err(|_| unserved())?;
         let (answer, answered) = oneshot::channel();
         let serves = {
             let mut line = self.0.line();
-            line.waiting.push_back(Asked { wish, until, answer });
+            line.waiting.push_back(Asked { wish, until, span: Span::current(), answer });
             !std::mem::replace(&mut line.served, true)
         };
         if serves {
@@ -122,7 +133,9 @@ impl<W: Wish> Inner<W> {
         if together.is_empty() {
             return;
         }
-        match (self.serve)(together.iter().map(|asked| asked.wish.clone()).collect()).await {
+        // The first is as good a parent of what is done for all as any.
+        let span = together[0].span.clone();
+        match (self.serve)(together.iter().map(|asked| asked.wish.clone()).collect()).instrument(span).await {
             Ok(answers) => {
                 for (asked, answer) in together.into_iter().zip(answers) {
                     let _ = asked.answer.send(answer);
@@ -131,7 +144,7 @@ impl<W: Wish> Inner<W> {
             // One wish that cannot be served must not be the others' undoing.
             Err(status) if together.len() > 1 && status.code() != Code::Unavailable => {
                 for asked in together {
-                    let answer = (self.serve)(vec![asked.wish]).await;
+                    let answer = (self.serve)(vec![asked.wish]).instrument(asked.span).await;
                     let answer =
                         answer.and_then(|mut answers| answers.pop().unwrap_or_else(|| Err(unserved())));
                     let _ = asked.answer.send(answer);
@@ -200,7 +213,7 @@ mod tests {
     }
 
     fn wish(order: usize, size: usize) -> Asked<Lines> {
-        Asked { wish: Lines(format!("orders/{order}"), size), until: None, answer: oneshot::channel().0 }
+        Asked { wish: Lines(format!("orders/{order}"), size), until: None, span: Span::none(), answer: oneshot::channel().0 }
     }
 
     /// How many are served together, turn by turn, of those who wait now. Nobody waits for more to come.
@@ -242,6 +255,19 @@ mod tests {
     async fn one_that_cannot_be_served_is_not_the_undoing_of_the_others() {
         let together = superstitious();
         assert_eq!(ask(&together, &[1, 13, 3]).await, [Ok(1), Err(Code::FailedPrecondition), Ok(3)]);
+    }
+
+    #[tokio::test]
+    async fn what_is_too_late_is_left_undone_unless_it_has_to_be_done() {
+        let together = superstitious();
+        let late = async {
+            futures::join!(
+                together.ask(Lines("orders/1".to_owned(), 1)),
+                together.ask_however_late(Lines("orders/2".to_owned(), 2)),
+            )
+        };
+        let (undone, done) = deadline::scope(Instant::now(), late).await;
+        assert_eq!((undone.unwrap_err().code(), done.unwrap()), (Code::Unavailable, 2));
     }
 
     #[tokio::test]

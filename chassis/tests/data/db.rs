@@ -1,10 +1,14 @@
 //! The one way to write.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use chassis::db;
 use chassis::testing::Backend;
+use futures::FutureExt;
 use sea_orm::{DbErr, Statement};
+use tokio::sync::Notify;
 
 use crate::world::{any_database, count, database, databases, effect, effects, number, unpublished};
 
@@ -19,6 +23,23 @@ async fn what_fails_leaves_nothing() {
             .await;
         assert!(result.is_err());
         assert!(effects(&db).await.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn whoever_is_to_be_woken_is_woken_by_the_commit_and_not_without_it() {
+    let whom = Arc::new(Notify::new());
+    for db in databases().await {
+        let work = async |tx: &_, works: bool| {
+            db::wake(&whom);
+            effect(tx, "a", 1).await?;
+            assert!(whom.notified().now_or_never().is_none(), "it has not committed");
+            if works { Ok(()) } else { Err(DbErr::Custom("no".into())) }
+        };
+        db.write(async |tx| work(tx, false).await).await.unwrap_err();
+        assert!(whom.notified().now_or_never().is_none());
+        db.write(async |tx| work(tx, true).await).await.unwrap();
+        assert!(whom.notified().now_or_never().is_some());
     }
 }
 

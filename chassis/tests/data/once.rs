@@ -133,3 +133,28 @@ async fn what_is_claimed_and_not_answered_yet_is_in_flight() {
         assert_eq!(claim().await.unwrap(), Claim::New);
     }
 }
+
+#[tokio::test]
+async fn many_requests_are_claimed_with_their_replies_or_none_of_them() {
+    for db in databases().await {
+        let keys: Vec<Key> =
+            (0..3).map(|number| key("users/1", &format!("{ID}{number}"), &request(number))).collect();
+        let answer = async |keys: &[Key]| {
+            let replies = keys.iter().zip((10..).map(request));
+            db.write(async |tx| match once::answer_all(tx, replies.clone()).await {
+                Ok(true) => Ok(()),
+                Ok(false) => Err(DbErr::RecordNotInserted),
+                Err(error) => Err(error),
+            })
+            .await
+        };
+        answer(&keys[..2]).await.unwrap();
+        let known = once::known::<Counted>(db.writer(), &keys[1]).await.unwrap();
+        assert_eq!(known.unwrap().number, 11);
+        answer(&keys[1..]).await.unwrap_err();
+        assert!(once::known::<Counted>(db.writer(), &keys[2]).await.unwrap().is_none());
+        answer(&keys[2..]).await.unwrap();
+        let other = key("users/1", &format!("{ID}1"), &request(7));
+        assert!(matches!(once::known::<Counted>(db.writer(), &other).await, Err(once::Error::Reused)));
+    }
+}
