@@ -19,6 +19,7 @@ use chassis::time::Timestamp;
 use crate::config::Config;
 
 pub(crate) use imported::IMPORTED;
+pub(crate) use sandbox::Desk;
 
 /// Moves money. Every operation carries a key of ours, and does its work once however often it is asked under it.
 #[async_trait]
@@ -157,13 +158,22 @@ pub(crate) struct Channels {
 }
 
 impl Channels {
-    /// The channels that the settings name, and the one for what was paid elsewhere.
-    pub(crate) fn open(config: &Config, db: &Db) -> Result<Channels, chassis::Error> {
+    /// The channels that the settings name, and the one for what was paid elsewhere; and the desk of a sandbox of our own,
+    /// which is to be served.
+    pub(crate) fn open(config: &Config, db: &Db) -> Result<(Channels, Option<Desk>), chassis::Error> {
+        let mut desk = None;
         let mut by_name: BTreeMap<String, Arc<dyn Channel>> = BTreeMap::new();
         by_name.insert(IMPORTED.to_owned(), Arc::new(imported::Imported));
         for name in &config.payment_channels {
             let channel: Arc<dyn Channel> = match name.as_str() {
-                SANDBOX => sandbox(config, db)?,
+                SANDBOX => match config.sandbox_url.as_deref().filter(|url| !url.is_empty()) {
+                    Some(url) => Arc::new(provider::Provider::open(url, config)?),
+                    None => {
+                        let (sandbox, its_desk) = sandbox::Sandbox::open(db);
+                        desk = Some(its_desk);
+                        Arc::new(sandbox)
+                    }
+                },
                 other => {
                     return Err(chassis::Error::Settings(format!(
                         "PAYMENT_CHANNELS names {other}, which is no channel"
@@ -173,7 +183,7 @@ impl Channels {
             by_name.insert(name.clone(), channel);
         }
         let timeout = Duration::from_millis(config.payment_channel_timeout_ms);
-        Ok(Channels { by_name: Arc::new(by_name), timeout })
+        Ok((Channels { by_name: Arc::new(by_name), timeout }, desk))
     }
 
     /// Whether customers may pay through it.
@@ -192,16 +202,8 @@ impl Channels {
     }
 }
 
-/// Its name.
-const SANDBOX: &str = "sandbox";
-
 /// The sandbox: the provider that the settings name, or one of our own.
-fn sandbox(config: &Config, db: &Db) -> Result<Arc<dyn Channel>, chassis::Error> {
-    match config.sandbox_url.as_deref().filter(|url| !url.is_empty()) {
-        Some(url) => Ok(Arc::new(provider::Provider::open(url, config)?)),
-        None => Ok(Arc::new(sandbox::Sandbox::new(db))),
-    }
-}
+const SANDBOX: &str = "sandbox";
 
 /// A channel whose silence is an unknown outcome.
 pub(crate) struct Bounded {

@@ -1,7 +1,7 @@
 //! Why payment says no, and how that reads on the wire.
 
 use chassis::money::Money;
-use chassis::status;
+use chassis::{once, status};
 use sea_orm::DbErr;
 use tonic::{Code, Status};
 
@@ -31,6 +31,11 @@ pub(crate) enum Error {
     ChannelUnavailable,
     #[error("the channel could not do it yet; it is asked again until it does")]
     Underway,
+    #[error(transparent)]
+    Repeated(#[from] once::Error),
+    /// It was to be done together with others, and the answer is ready.
+    #[error(transparent)]
+    Answered(#[from] Status),
     #[error("the database failed")]
     Database(#[from] DbErr),
 }
@@ -38,6 +43,7 @@ pub(crate) enum Error {
 impl From<Error> for Status {
     fn from(error: Error) -> Status {
         let (code, reason) = match &error {
+            Error::Repeated(_) | Error::Answered(_) => return passed_on(error),
             Error::NotFound => (Code::NotFound, "PAYMENT_NOT_FOUND"),
             Error::Refused(refusal) => return refused(refusal),
             Error::RefundLimit { .. } => (Code::PermissionDenied, "REFUND_LIMIT"),
@@ -52,6 +58,15 @@ impl From<Error> for Status {
             Error::Database(_) => return status::internal(&error),
         };
         status::refusal(code, reason, DOMAIN, &error)
+    }
+}
+
+/// What says by itself how it reads on the wire.
+fn passed_on(error: Error) -> Status {
+    match error {
+        Error::Repeated(error) => error.into(),
+        Error::Answered(status) => status,
+        other => status::internal(&other),
     }
 }
 

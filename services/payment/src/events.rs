@@ -17,17 +17,41 @@ impl Handle<OrderConfirmed> for Service {
         &self,
         tx: &DatabaseTransaction,
         event: OrderConfirmed,
-        _: &Delivery,
+        delivery: &Delivery,
     ) -> Result<(), Error> {
-        let Some(payment) = of_order(tx, &event.order, &event.payment).await? else { return Ok(()) };
-        if money(event.total.as_ref())? != payment.amount {
-            return Err(Error::poison("the order's total is not what was authorized"));
+        self.handle_all(tx, vec![(event, delivery)]).await
+    }
+
+    async fn handle_all(
+        &self,
+        tx: &DatabaseTransaction,
+        events: Vec<(OrderConfirmed, &Delivery)>,
+    ) -> Result<(), Error> {
+        let mut confirmed = Vec::new();
+        for (event, _) in &events {
+            confirmed.push((Payment::id_of(&event.order), money(event.total.as_ref())?));
         }
-        // An order may have been cancelled by now: giving up wins.
-        if payment.goal == Goal::Authorize {
-            payments::want(tx, payment.id, Goal::Capture, Timestamp::now()).await?;
+        let wanted = payments::want_captures(tx, &confirmed).await?;
+        if !wanted.is_empty() {
+            self.till.wakes.payments();
+        }
+        for ((event, _), (id, total)) in events.iter().zip(confirmed) {
+            if !wanted.contains(&id) {
+                not_wanted(tx, event, total).await?;
+            }
         }
         Ok(())
+    }
+}
+
+/// Why the money of a confirmed order is not to be taken now. An order may have been cancelled by now: giving up wins.
+async fn not_wanted(tx: &DatabaseTransaction, event: &OrderConfirmed, total: Money) -> Result<(), Error> {
+    match of_order(tx, &event.order, &event.payment).await? {
+        Some(payment) if payment.amount != total => {
+            Err(Error::poison("the order's total is not what was authorized"))
+        }
+        // It was decided on before.
+        Some(_) | None => Ok(()),
     }
 }
 
@@ -43,7 +67,11 @@ impl Handle<OrderCancelled> for Service {
             return Ok(());
         }
         match of_order(tx, &event.order, &event.payment).await? {
-            Some(payment) => Ok(service::cancel(tx, &payment, service::CANCELLED).await?),
+            Some(payment) => {
+                self.till.wakes.payments();
+                self.till.wakes.refunds();
+                Ok(service::cancel(tx, &payment, service::CANCELLED).await?)
+            }
             None => Ok(()),
         }
     }
@@ -68,6 +96,7 @@ impl Handle<OrderReturned> for Service {
             let at = time(event.return_time.as_ref())?;
             return imported(service::import_refund(tx, &payment, &event.r#return, amount, at).await);
         }
+        self.till.wakes.refunds();
         Ok(service::refund_return(tx, &payment, &event.r#return, amount).await?)
     }
 }

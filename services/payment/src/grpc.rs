@@ -15,7 +15,7 @@ use crate::Service;
 use crate::channel::Announcement;
 use crate::domain::{Payment, State, ledger};
 use crate::error::Error;
-use crate::service::{self, Giver};
+use crate::service::{self, Asked, Giver, Intended};
 use crate::store::payments::Filter;
 use crate::store::{After, ledger as journal, payments, refunds, webhooks};
 
@@ -39,11 +39,10 @@ impl PaymentService for Service {
             return Err(status::invalid("channel", "is not a channel of this shop"));
         }
         let key = Key::of(&author(&caller), "AuthorizePayment", &request.request_id, &request);
-        let intended = once(&self.db, key, async |tx| {
-            service::intend(tx, &intent, self.orphaned_after).await.map(pb::Payment::from)
-        })
-        .await?;
-        let payment = self.till.authorize(wire::name("name", &intended.name)?, &request.token).await?;
+        let payment = match self.intents.ask(Asked { intent, key }).await? {
+            Intended::New(taken) => self.till.promise(*taken, &request.token).await?,
+            Intended::Known(id) => self.till.authorize(id, &request.token).await?,
+        };
         Ok(Response::new(payment.into()))
     }
 

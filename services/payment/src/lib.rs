@@ -23,14 +23,18 @@ use chassis::consumer::Consumer;
 use chassis::db::Db;
 use chassis::host::Host;
 use chassis::server::Server;
+use chassis::together::{self, Together};
 use contract::order::v1::{OrderCancelled, OrderClaimed, OrderConfirmed, OrderImported, OrderReturned};
 use contract::payment::v1::payment_service_server::PaymentServiceServer;
+use futures::future::OptionFuture;
+use tokio_util::sync::CancellationToken;
 
 pub use config::Config;
 pub use migration::Migrator;
 
 use channel::Channels;
 use orphans::Orphans;
+use service::{Asked, Intents};
 use till::Till;
 
 /// The service, as each call and each event finds it.
@@ -39,24 +43,26 @@ pub(crate) struct Service {
     db: Db,
     channels: Channels,
     till: Till,
+    intents: Together<Asked>,
     refund_limit: i64,
-    orphaned_after: Duration,
 }
 
 /// Serves until the host's shutdown.
 pub async fn serve(host: Host, config: Config) -> Result<(), chassis::Error> {
     let db = host.db::<Migrator>().await?;
-    let channels = Channels::open(&config, &db)?;
+    let (channels, desk) = Channels::open(&config, &db)?;
     let attention_after = Duration::from_secs(config.payment_attention_seconds);
-    let till = Till::new(&db, &channels, attention_after);
+    let (till, answers) = Till::open(&db, &channels, attention_after);
     let orphaned_after = Duration::from_secs(config.payment_orphan_seconds);
+    let (intents, asked) = together::open();
+    let storing = Intents { db: db.clone(), lease_span: till.lease_span(), orphaned_after };
     let orphans = Orphans::new(&db, host.client("order")?, orphaned_after);
     let service = Service {
         db: db.clone(),
         channels,
         till: till.clone(),
+        intents,
         refund_limit: config.payment_refund_limit,
-        orphaned_after,
     };
     let (listening, listened) = (till.clone(), db.clone());
     let consumer = Consumer::new(&db, host.noun)
@@ -68,7 +74,18 @@ pub async fn serve(host: Host, config: Config) -> Result<(), chassis::Error> {
     Server::new(&host, &db)
         .grpc(PaymentServiceServer::new(service))
         .consume(consumer)
-        .background("till", async move |stop| till.run(stop.cancelled()).await)
+        .background("till", async move |stop| {
+            // What the till has begun is asked and booked to its end, so that these stop after it.
+            let ended = CancellationToken::new();
+            let booking = till.booking.clone().serve(answers, ended.clone());
+            let tilling = async {
+                till.run(&stop).await;
+                ended.cancel();
+            };
+            let desk = desk.map(|desk| desk.serve(ended.clone()));
+            let asking = OptionFuture::from(desk);
+            futures::join!(tilling, booking, asking, storing.serve(asked, ended.clone()));
+        })
         .background("webhooks", async move |stop| listening.listen(listened, stop.cancelled()).await)
         .background("orphans", async move |stop| orphans.run(stop.cancelled()).await)
         .audit(books::Ledger)

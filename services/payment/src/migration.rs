@@ -5,6 +5,7 @@ mod m20261120_000002_ledger;
 mod m20261120_000003_sandbox;
 mod m20261121_000004_provider;
 mod m20261121_000005_announcements;
+mod m20261128_000006_statements;
 
 use sea_orm_migration::sea_orm::{ConnectionTrait, DatabaseBackend, DbErr};
 use sea_orm_migration::{MigrationTrait, MigratorTrait, SchemaManager};
@@ -21,6 +22,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261120_000003_sandbox::Migration),
             Box::new(m20261121_000004_provider::Migration),
             Box::new(m20261121_000005_announcements::Migration),
+            Box::new(m20261128_000006_statements::Migration),
         ]
     }
 }

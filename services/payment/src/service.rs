@@ -15,10 +15,12 @@ use crate::error::Error;
 use crate::store::payments::{Claim, Due};
 use crate::store::{ledger, payments, refunds};
 
-/// Who comes to ask the channel when whoever stored the intent does not.
-const ABANDONED_AFTER: Duration = Duration::from_secs(15);
 /// A call that decides something asks the channel itself, at once. The till comes when it does not.
 const HEAD_START: Duration = Duration::from_secs(2);
+
+mod intents;
+
+pub(crate) use intents::{Asked, Intended, Intents};
 
 /// What is asked when an order is to be paid.
 #[derive(Clone, Debug)]
@@ -27,26 +29,6 @@ pub(crate) struct Intent {
     pub(crate) customer: String,
     pub(crate) channel: String,
     pub(crate) amount: Money,
-}
-
-/// Stores that an order is to be paid, before any channel is asked. Order is asked about it after so long.
-pub(crate) async fn intend(
-    tx: &DatabaseTransaction,
-    intent: &Intent,
-    orphaned_after: Duration,
-) -> Result<Payment, Error> {
-    if let Some(known) = payments::of_order(tx, &intent.order).await? {
-        return Err(known.second_intent().into());
-    }
-    match payments::claim(tx, &intent.order, Claim::Payment).await? {
-        Claim::Void => return Err(Refusal::Voided.into()),
-        Claim::Payment => {}
-    }
-    let now = Timestamp::now();
-    let payment = Payment::intended(&intent.order, &intent.customer, &intent.channel, intent.amount, now);
-    let due = Due { channel: Some(now.plus(ABANDONED_AFTER)), order: Some(now.plus(orphaned_after)) };
-    payments::insert(tx, &payment, due).await?;
-    Ok(payment)
 }
 
 /// Decides to take the promised money, or a part of it.
@@ -198,7 +180,7 @@ pub(crate) async fn import(tx: &DatabaseTransaction, payment: &Payment) -> Resul
         return Err(Refusal::Voided.into());
     }
     payments::insert(tx, payment, Due::default()).await?;
-    Ok(ledger::post(tx, &Entry::capture_elsewhere(payment, payment.create_time)).await?)
+    Ok(ledger::post(tx, &[Entry::capture_elsewhere(payment, payment.create_time)]).await?)
 }
 
 /// Takes over a refund that was made elsewhere, as of then. Again changes nothing.
@@ -229,7 +211,7 @@ pub(crate) async fn given_back(
     at: Timestamp,
 ) -> Result<(), Error> {
     let payment = payments::refunded(tx, refund.payment, refund.amount).await?;
-    ledger::post(tx, &Entry::refund(&payment, refund, at)).await?;
+    ledger::post(tx, &[Entry::refund(&payment, refund, at)]).await?;
     let event = pb::PaymentRefunded {
         payment: payment.id.name(),
         order: payment.order.clone(),

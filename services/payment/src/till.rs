@@ -4,17 +4,19 @@
 //! who still holds it. No transaction is open meanwhile: a crash at any point leaves a row that is due again.
 
 mod booking;
+mod news;
+mod rounds;
 
-pub(crate) use booking::alert;
+pub(crate) use booking::{Answered, Booking, alert};
 
-use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
-use chassis::db::Db;
+use chassis::db::{self, Db};
 use chassis::id::Id;
-use chassis::time::Timestamp;
-use futures::StreamExt;
-use futures::stream::FuturesUnordered;
+use chassis::together::{self, Together, Wishes};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
 use crate::channel::{Authorization, Channel, Channels, Charge, Fault, Outcome};
 use crate::domain::{Need, Payment, Refund, State};
@@ -23,31 +25,45 @@ use crate::store::{Leased, payments, refunds};
 
 /// How long a lease goes beyond the channel's timeout: enough to book the answer.
 const BOOKING: Duration = Duration::from_secs(5);
-/// How many rows of a kind are worked on at once.
-const AT_ONCE: usize = 8;
+/// How many payments and how many refunds are worked on at once.
+const PAYMENTS_AT_ONCE: usize = 64;
+const REFUNDS_AT_ONCE: usize = 8;
 /// The longest way to a goal: promised, taken after all, given up, forgotten. A channel that contradicts itself goes no
 /// further at once.
 const STEPS_MAX: usize = 4;
-/// How often the till looks for itself; a commit here wakes it sooner.
-const EVERY: Duration = Duration::from_secs(1);
 
-/// Asks channels and books what they say.
+/// Asks channels and has booked what they say.
 #[derive(Clone)]
 pub(crate) struct Till {
     db: Db,
     channels: Channels,
-    /// After what time an operator should look at what a channel does not say.
-    attention_after: Duration,
+    pub(crate) booking: Booking,
+    answers: Together<Answered>,
+    /// Wakes the till for what a transaction makes due.
+    pub(crate) wakes: Wakes,
 }
 
-/// What is to be worked on.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-enum Due {
-    Payment(Id<Payment>),
-    Refund(Id<Refund>),
+/// Wakes the till once the running transaction has committed. It also looks by itself, now and then.
+#[derive(Clone, Default)]
+pub(crate) struct Wakes {
+    payments: Arc<Notify>,
+    refunds: Arc<Notify>,
+}
+
+impl Wakes {
+    /// A payment is due.
+    pub(crate) fn payments(&self) {
+        db::wake(&self.payments);
+    }
+
+    /// A refund is due.
+    pub(crate) fn refunds(&self) {
+        db::wake(&self.refunds);
+    }
 }
 
 /// What a channel said to a need.
+#[derive(Clone, Debug)]
 pub(crate) enum Said {
     Outcome(Outcome),
     /// It never heard of what it was asked about.
@@ -72,24 +88,41 @@ impl From<Result<Outcome, Fault>> for Said {
 }
 
 impl Till {
-    pub(crate) fn new(db: &Db, channels: &Channels, attention_after: Duration) -> Till {
-        Till { db: db.clone(), channels: channels.clone(), attention_after }
+    /// A till, and what is answered, to be booked.
+    pub(crate) fn open(db: &Db, channels: &Channels, attention_after: Duration) -> (Till, Wishes<Answered>) {
+        let (answers, answered) = together::open();
+        let wakes = Wakes::default();
+        let booking = Booking { db: db.clone(), attention_after, wakes: wakes.clone() };
+        (Till { db: db.clone(), channels: channels.clone(), booking, answers, wakes }, answered)
     }
 
-    /// Has the channel promise the money. Asked before, it is first asked what became of that.
+    /// How long a payment is taken for: it may be asked about twice under one lease.
+    pub(crate) fn lease_span(&self) -> Duration {
+        self.channels.timeout * 2 + BOOKING
+    }
+
+    /// Has the channel promise the money of a payment that was asked for before.
     pub(crate) async fn authorize(&self, id: Id<Payment>, token: &str) -> Result<Payment, Error> {
         let payment = self.payment(id).await?;
         if payment.promised()? {
             return Ok(payment);
         }
-        let Some(taken) = self.lease(id).await? else {
-            let payment = self.payment(id).await?;
-            return if payment.promised()? { Ok(payment) } else { Err(Error::Busy) };
-        };
+        match self.lease(id).await? {
+            Some(taken) => self.promise(taken, token).await,
+            None => {
+                let payment = self.payment(id).await?;
+                if payment.promised()? { Ok(payment) } else { Err(Error::Busy) }
+            }
+        }
+    }
+
+    /// Has the channel promise the money. Asked before, it is first asked what became of that.
+    pub(crate) async fn promise(&self, taken: Leased<Payment>, token: &str) -> Result<Payment, Error> {
         if taken.row.need() != Need::Promise {
             // Somebody decided otherwise in between; what is needed now is not for this call to do.
-            self.conclude(&taken, Need::Nothing, Said::Nothing).await?;
-            return if taken.row.promised()? { Ok(taken.row) } else { Err(Error::Busy) };
+            let was = taken.row.clone();
+            self.conclude(taken, Need::Nothing, Said::Nothing).await?;
+            return if was.promised()? { Ok(was) } else { Err(Error::Busy) };
         }
         let channel = self.channels.get(&taken.row.channel);
         let key = taken.row.authorization_key();
@@ -102,7 +135,8 @@ impl Till {
         };
         let (unknown, unavailable) =
             (matches!(said, Said::Fault(Fault::Unknown)), matches!(said, Said::Fault(Fault::Unavailable(_))));
-        let payment = match self.conclude(&taken, Need::Promise, said).await? {
+        let id = taken.row.id;
+        let payment = match self.conclude(taken, Need::Promise, said).await? {
             Some(payment) => payment,
             None => self.payment(id).await?, // somebody else knew sooner
         };
@@ -116,16 +150,36 @@ impl Till {
 
     /// Takes a payment as far towards its goal as its channel lets it.
     pub(crate) async fn advance(&self, id: Id<Payment>) -> Result<Payment, Error> {
+        match self.lease(id).await? {
+            Some(taken) => self.carry_on(taken).await,
+            None => self.payment(id).await,
+        }
+    }
+
+    async fn carry_on(&self, mut taken: Leased<Payment>) -> Result<Payment, Error> {
+        let id = taken.row.id;
         for _ in 0..STEPS_MAX {
-            let Some(taken) = self.lease(id).await? else { break };
             let need = taken.row.need();
             let said = self.ask(need, &taken.row).await;
-            let Some(payment) = self.conclude(&taken, need, said).await? else { break };
+            let Some(payment) = self.conclude(taken, need, said).await? else { break };
             if payment.need() == need || payment.need() == Need::Nothing {
                 return Ok(payment);
             }
+            let Some(next) = self.lease(id).await? else { break };
+            taken = next;
         }
         self.payment(id).await
+    }
+
+    /// Has booked what the channel said to what a payment needed, however late it is for who asked. Nothing where somebody
+    /// else has taken the payment since.
+    async fn conclude(
+        &self,
+        taken: Leased<Payment>,
+        need: Need,
+        said: Said,
+    ) -> Result<Option<Payment>, Error> {
+        Ok(self.answers.ask_however_late(Answered { taken, need, said }).await?)
     }
 
     async fn ask(&self, need: Need, payment: &Payment) -> Said {
@@ -147,76 +201,52 @@ impl Till {
 
     /// Has the channel give a refund, unless it has.
     pub(crate) async fn refund(&self, id: Id<Refund>) -> Result<Refund, Error> {
-        let span = self.channels.timeout + BOOKING;
-        let taken = self.db.write(async |tx| refunds::lease(tx, id, span).await).await?;
-        if let Some(taken) = taken {
-            let payment = self.payment(taken.row.payment).await?;
-            let authorization = payment.authorization_key();
-            let charge = Charge {
-                authorization: &authorization,
-                reference: &payment.channel_reference,
-                amount: taken.row.amount,
-            };
-            let answer = self.channels.get(&payment.channel).refund(&taken.row.key(), &charge).await;
-            self.db.write(async |tx| self.book_refund(tx, &taken, &payment, answer).await).await?;
+        if let Some(taken) = refunds::lease(&self.db, id, self.refund_span()).await? {
+            self.give_back(taken).await?;
         }
         refunds::find(self.db.writer(), id).await?.ok_or(Error::NotFound)
     }
 
-    /// Works on what is due until it is told to stop, and ends what it has begun. What waits for its channel holds nothing
-    /// else up, as long as there is a place left.
-    pub(crate) async fn run(self, stop: impl Future<Output = ()>) {
-        tokio::pin!(stop);
-        let mut begun = HashSet::new();
-        let mut work = FuturesUnordered::new();
-        loop {
-            // Made before looking, so that what commits meanwhile is not missed.
-            let woken = self.db.committed().notified();
-            let due = self.due(AT_ONCE.saturating_sub(begun.len())).await.unwrap_or_else(|error| {
-                tracing::warn!(error = %chassis::status::chain(&error), "the till cannot see what is due");
-                Vec::new()
-            });
-            for due in due {
-                if begun.insert(due) {
-                    work.push(self.carry_out(due));
-                }
-            }
-            tokio::select! {
-                Some(done) = work.next() => { begun.remove(&done); }
-                () = &mut stop => break,
-                () = woken => {}
-                () = tokio::time::sleep(EVERY) => {}
-            }
-        }
-        while work.next().await.is_some() {}
-    }
-
-    /// What is due, up to about so much. Others may take it on as well: the lease tells them apart.
-    async fn due(&self, places: usize) -> Result<Vec<Due>, Error> {
-        let limit = i64::try_from(places).unwrap_or(i64::MAX);
-        if limit == 0 {
-            return Ok(Vec::new());
-        }
-        let now = Timestamp::now();
-        let payments = payments::due(self.db.writer(), now, limit).await?;
-        let refunds = refunds::due(self.db.writer(), now, limit).await?;
-        Ok(payments.into_iter().map(Due::Payment).chain(refunds.into_iter().map(Due::Refund)).collect())
-    }
-
-    async fn carry_out(&self, due: Due) -> Due {
-        let done = match due {
-            Due::Payment(id) => self.advance(id).await.map(drop),
-            Due::Refund(id) => self.refund(id).await.map(drop),
+    async fn give_back(&self, taken: Leased<Refund>) -> Result<(), Error> {
+        let payment = self.payment(taken.row.payment).await?;
+        let authorization = payment.authorization_key();
+        let charge = Charge {
+            authorization: &authorization,
+            reference: &payment.channel_reference,
+            amount: taken.row.amount,
         };
-        if let Err(error) = done {
-            tracing::warn!(error = %chassis::status::chain(&error), "the till could not carry out what is due");
-        }
-        due
+        let answer = self.channels.get(&payment.channel).refund(&taken.row.key(), &charge).await;
+        self.db.write(async |tx| self.booking.book_refund(tx, &taken, &payment, answer).await).await?;
+        Ok(())
+    }
+
+    /// Works on what is due until it is told to stop, and ends what it has begun. What waits for its channel holds nothing
+    /// else up, as long as there is a place left. Others may look as well: the lease tells them apart.
+    pub(crate) async fn run(self, stop: &CancellationToken) {
+        let till = &self;
+        let payments = rounds::work(
+            &till.wakes.payments,
+            stop,
+            PAYMENTS_AT_ONCE,
+            |limit| payments::lease_due(&till.db, till.lease_span(), limit),
+            |taken| async move { till.carry_on(taken).await.map(drop) },
+        );
+        let refunds = rounds::work(
+            &till.wakes.refunds,
+            stop,
+            REFUNDS_AT_ONCE,
+            |limit| refunds::lease_due(&till.db, till.refund_span(), limit),
+            |taken| till.give_back(taken),
+        );
+        futures::join!(payments, refunds);
+    }
+
+    fn refund_span(&self) -> Duration {
+        self.channels.timeout + BOOKING
     }
 
     async fn lease(&self, id: Id<Payment>) -> Result<Option<Leased<Payment>>, Error> {
-        let span = self.channels.timeout * 2 + BOOKING; // it may be asked twice under one lease
-        Ok(self.db.write(async |tx| payments::lease(tx, id, span).await).await?)
+        Ok(payments::lease(&self.db, id, self.lease_span()).await?)
     }
 
     async fn payment(&self, id: Id<Payment>) -> Result<Payment, Error> {

@@ -16,9 +16,9 @@ use crate::domain::{Goal, Need, Payment, State, attention};
 use crate::error::Error;
 use crate::store::webhooks::{self, Event, State as Taken};
 use crate::store::{payments, refunds};
-use crate::till::{Said, Till, alert};
+use crate::till::{Answered, Said, Till, alert};
 
-/// How often what waits for its payment is looked at; a commit here wakes it sooner.
+/// How often what waits for its payment is looked at: rarely anything does, since an intent is stored before it is asked.
 const EVERY: Duration = Duration::from_secs(1);
 const BATCH: i64 = 64;
 
@@ -77,7 +77,8 @@ impl Till {
         };
         // Whoever is asking the channel at this moment finds that the answer is known.
         let taken = payments::seize(tx, payment.id).await?;
-        let booked = self.book(tx, &taken, need, Said::Outcome(notice.outcome.clone())).await?;
+        let answered = Answered { taken, need, said: Said::Outcome(notice.outcome.clone()) };
+        let booked = self.booking.book(tx, &[answered]).await?.pop().flatten();
         Ok(told(&payment.attention, booked.map(|booked| booked.attention)))
     }
 
@@ -94,7 +95,7 @@ impl Till {
         match (refund.state, &notice.outcome) {
             (RefundState::Pending, outcome) => {
                 let taken = refunds::seize(tx, refund.id).await?;
-                let booked = self.book_refund(tx, &taken, payment, Ok(outcome.clone())).await?;
+                let booked = self.booking.book_refund(tx, &taken, payment, Ok(outcome.clone())).await?;
                 Ok(told(&refund.attention, booked.map(|booked| booked.attention)))
             }
             (RefundState::Succeeded, Outcome::Accepted(done)) if done.amount != refund.amount => {
@@ -110,14 +111,11 @@ impl Till {
     pub(crate) async fn listen(self, db: Db, stop: impl Future<Output = ()>) {
         tokio::pin!(stop);
         loop {
-            // Made before looking, so that what commits meanwhile is not missed.
-            let woken = db.committed().notified();
             if let Err(error) = self.catch_up(&db).await {
                 tracing::warn!(error = %chassis::status::chain(&error), "announcements cannot be applied");
             }
             tokio::select! {
                 () = &mut stop => return,
-                () = woken => {}
                 () = tokio::time::sleep(EVERY) => {}
             }
         }
@@ -183,7 +181,8 @@ fn meaning(payment: &Payment, notice: &Notice) -> Meaning {
         (Movement::Authorize, State::Pending | State::Unknown) => Meaning::Answer(Need::Promise),
         (Movement::Authorize, State::Declined) => Meaning::Contradiction(attention::CONTRADICTION),
         (Movement::Authorize, _) => agrees(payment.amount),
-        (Movement::Capture, State::Authorized) if payment.capture_sent => {
+        // Given up, it may have been sent as well, and have arrived after the channel was asked about it.
+        (Movement::Capture, State::Authorized) if payment.capture_sent || payment.goal == Goal::GiveUp => {
             Meaning::Answer(Need::CaptureOutcome)
         }
         (Movement::Capture, State::Pending | State::Unknown | State::Authorized) => unasked,

@@ -11,23 +11,58 @@
 //! | `tok_capture_fails_once`, `tok_refund_fails_once` | the first capture or refund finds it closed |
 //! | any other | refused as `UNKNOWN_TOKEN` |
 
+use std::collections::HashMap;
+
 use async_trait::async_trait;
 use chassis::db::Db;
 use chassis::id::Id;
 use chassis::money::Money;
+use chassis::rows::{self, Column, Rows};
+use chassis::status;
 use chassis::time::Timestamp;
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, FromQueryResult};
+use chassis::together::{self, Together, Wish, Wishes};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, FromQueryResult, Value};
+use tokio_util::sync::CancellationToken;
+use tonic::Status;
 
 use super::{Accepted, Answer, Authorization, Channel, Charge, Fault, Outcome};
 use crate::store::{money, sql};
 
 pub(super) struct Sandbox {
     db: Db,
+    calls: Together<Asked>,
+}
+
+/// The calls that are made at the same time, to be booked together.
+pub(crate) struct Desk {
+    db: Db,
+    calls: Wishes<Asked>,
+}
+
+/// An authorization or a capture, as it is asked for.
+#[derive(Clone)]
+struct Asked {
+    key: String,
+    kind: &'static str,
+    authorization: String,
+    /// Empty for a capture, which has its authorization's.
+    token: String,
+    reference: String,
+    amount: Money,
+}
+
+impl Wish for Asked {
+    type Answer = Call;
+
+    fn about(&self) -> &str {
+        &self.key
+    }
 }
 
 /// A call as it is booked.
 #[derive(FromQueryResult)]
 struct Call {
+    key: String,
     token: String,
     tries: i64,
     done: bool,
@@ -77,11 +112,32 @@ impl From<DbErr> for Fault {
 }
 
 impl Sandbox {
-    pub(super) fn new(db: &Db) -> Sandbox {
-        Sandbox { db: db.clone() }
+    pub(super) fn open(db: &Db) -> (Sandbox, Desk) {
+        let (calls, asked) = together::open();
+        (Sandbox { db: db.clone(), calls }, Desk { db: db.clone(), calls: asked })
     }
 
-    /// Books one more try of a call, and finishes it unless it fails the first time.
+    /// Has an authorization or a capture booked, together with those that are asked for at the same time.
+    async fn ask(
+        &self,
+        kind: &'static str,
+        key: &str,
+        charge: &Charge<'_>,
+        token: &str,
+    ) -> Result<Call, Fault> {
+        let asked = Asked {
+            key: key.to_owned(),
+            kind,
+            authorization: charge.authorization.to_owned(),
+            token: token.to_owned(),
+            reference: reference(charge),
+            amount: charge.amount,
+        };
+        let booked = self.calls.ask_however_late(asked).await;
+        booked.map_err(|status| Fault::Unavailable(status.message().to_owned()))
+    }
+
+    /// Books one more try of a void or a refund, and finishes it unless it fails the first time.
     async fn run(
         &self,
         kind: &'static str,
@@ -96,10 +152,7 @@ impl Sandbox {
                 if call.done || (fails_once && call.tries == 1) {
                     return Ok(call);
                 }
-                let refusal = match kind {
-                    "AUTHORIZE" => refusal_of(token).to_owned(),
-                    _ => rule(tx, kind, charge).await?,
-                };
+                let refusal = rule(tx, kind, charge).await?;
                 finish(tx, key, &refusal).await?;
                 Ok(Call { done: true, refusal, ..call })
             })
@@ -124,8 +177,7 @@ fn answer(call: &Call) -> Answer {
 impl Channel for Sandbox {
     async fn authorize(&self, key: &str, asked: &Authorization<'_>) -> Answer {
         let charge = Charge { authorization: key, reference: "", amount: asked.amount };
-        let call =
-            self.run("AUTHORIZE", key, &charge, asked.token, asked.token == "tok_unavailable_once").await?;
+        let call = self.ask("AUTHORIZE", key, &charge, asked.token).await?;
         if matches!(asked.token, "tok_timeout" | "tok_timeout_declined") {
             tracing::debug!(order.id = asked.order, "the sandbox keeps its answer to itself");
             std::future::pending::<()>().await;
@@ -134,8 +186,7 @@ impl Channel for Sandbox {
     }
 
     async fn capture(&self, key: &str, charge: &Charge<'_>) -> Answer {
-        let token = self.token_of(charge.authorization).await?;
-        answer(&self.run("CAPTURE", key, charge, &token, token == "tok_capture_fails_once").await?)
+        answer(&self.ask("CAPTURE", key, charge, "").await?)
     }
 
     async fn void(&self, key: &str, charge: &Charge<'_>) -> Answer {
@@ -152,6 +203,79 @@ impl Channel for Sandbox {
     }
 }
 
+impl Desk {
+    /// Books calls until it is told to stop.
+    pub(crate) async fn serve(self, stop: CancellationToken) {
+        let db = &self.db;
+        let book = |asked: Vec<Asked>| async move {
+            let booked = book_all(db, &asked).await.map_err(|error| status::internal(&error))?;
+            let mut booked: HashMap<String, Call> =
+                booked.into_iter().map(|call| (call.key.clone(), call)).collect();
+            let lost = || Status::unavailable("the call was not booked");
+            Ok(asked.iter().map(|asked| booked.remove(&asked.key).ok_or_else(lost)).collect())
+        };
+        self.calls.serve(book, stop).await;
+    }
+}
+
+const ASKED: [Column; 8] = [
+    rows::text("key"),
+    rows::text("kind"),
+    rows::text("authorization_key"),
+    rows::text("token"),
+    rows::text("refusal"),
+    rows::text("reference"),
+    rows::bigint("amount_minor"),
+    rows::text("amount_currency"),
+];
+
+/// Books one more try of each call, by what a provider would refuse. Those whose token fails once are done the second
+/// time; what was done stays as it was.
+async fn book_all(db: &Db, asked: &[Asked]) -> Result<Vec<Call>, DbErr> {
+    let text = format!(
+        "INSERT INTO sandbox_calls (key, kind, authorization_key, create_time, {COLUMNS})
+         SELECT new.key, new.kind, new.authorization_key, $1,
+            CASE WHEN new.kind = 'AUTHORIZE' THEN new.token ELSE COALESCE(promised.token, '') END,
+            1,
+            CASE WHEN new.kind = 'AUTHORIZE' THEN new.token <> 'tok_unavailable_once'
+                ELSE COALESCE(promised.token, '') <> 'tok_capture_fails_once' END,
+            CASE WHEN new.kind = 'AUTHORIZE' THEN new.refusal
+                WHEN EXISTS (SELECT 1 FROM sandbox_calls AS voided WHERE voided.authorization_key = new.authorization_key
+                    AND voided.kind = 'VOID' AND voided.done AND voided.refusal = '') THEN 'ALREADY_VOIDED'
+                WHEN promised.done AND promised.refusal = '' AND promised.amount_minor >= new.amount_minor THEN ''
+                ELSE 'NOT_AUTHORIZED' END,
+            new.reference, new.amount_minor, new.amount_currency
+         FROM {{rows}} AS new LEFT JOIN sandbox_calls AS promised ON promised.key = new.authorization_key
+         WHERE TRUE
+         ON CONFLICT (key) DO UPDATE SET tries = sandbox_calls.tries + 1, done = TRUE,
+            refusal = CASE WHEN sandbox_calls.done THEN sandbox_calls.refusal ELSE excluded.refusal END
+         RETURNING key, {COLUMNS}"
+    );
+    let mut sorted: Vec<&Asked> = asked.iter().collect();
+    sorted.sort_by(|one, other| one.key.cmp(&other.key));
+    let row = |asked: &Asked| -> [Value; 8] {
+        [
+            asked.key.as_str().into(),
+            asked.kind.into(),
+            asked.authorization.as_str().into(),
+            asked.token.as_str().into(),
+            refusal_of(&asked.token).into(),
+            asked.reference.as_str().into(),
+            asked.amount.minor.into(),
+            asked.amount.currency.as_str().into(),
+        ]
+    };
+    Rows::new(&ASKED, sorted.into_iter().map(row)).alone(db, &text, &[Timestamp::now().into()]).await
+}
+
+/// What the sandbox calls promised money.
+fn reference(charge: &Charge<'_>) -> String {
+    match charge.reference {
+        "" => format!("sbx_{}", Id::<Sandbox>::derived(&["sandbox", charge.authorization]).uuid().simple()),
+        known => known.to_owned(),
+    }
+}
+
 const COLUMNS: &str = "token, tries, done, refusal, reference, amount_minor, amount_currency";
 
 async fn book(
@@ -161,14 +285,10 @@ async fn book(
     charge: &Charge<'_>,
     token: &str,
 ) -> Result<Call, DbErr> {
-    let reference = match charge.reference {
-        "" => format!("sbx_{}", Id::<Sandbox>::derived(&["sandbox", charge.authorization]).uuid().simple()),
-        known => known.to_owned(),
-    };
     let text = format!(
         "INSERT INTO sandbox_calls (key, kind, authorization_key, create_time, {COLUMNS})
          VALUES ($1, $2, $3, $6, $7, 1, FALSE, '', $8, $4, $5)
-         ON CONFLICT (key) DO UPDATE SET tries = sandbox_calls.tries + 1 RETURNING {COLUMNS}"
+         ON CONFLICT (key) DO UPDATE SET tries = sandbox_calls.tries + 1 RETURNING key, {COLUMNS}"
     );
     let values = [
         key.into(),
@@ -178,7 +298,7 @@ async fn book(
         charge.amount.currency.as_str().into(),
         Timestamp::now().into(),
         token.into(),
-        reference.into(),
+        reference(charge).into(),
     ];
     Call::find_by_statement(sql(tx, &text, values)).one(tx).await?.ok_or(DbErr::RecordNotInserted)
 }
@@ -190,26 +310,22 @@ async fn finish(tx: &DatabaseTransaction, key: &str, refusal: &str) -> Result<()
 }
 
 async fn find(on: &impl ConnectionTrait, key: &str) -> Result<Option<Call>, DbErr> {
-    let text = format!("SELECT {COLUMNS} FROM sandbox_calls WHERE key = $1");
+    let text = format!("SELECT key, {COLUMNS} FROM sandbox_calls WHERE key = $1");
     Call::find_by_statement(sql(on, &text, [key.into()])).one(on).await
 }
 
-/// What a provider would refuse about an operation on promised money. Empty is nothing.
+/// What a provider would refuse about a void or a refund. Empty is nothing.
 async fn rule(tx: &DatabaseTransaction, kind: &str, charge: &Charge<'_>) -> Result<String, DbErr> {
-    let authorized = done(tx, "AUTHORIZE", charge).await?;
     let captured = done(tx, "CAPTURE", charge).await?;
     let refunded = done(tx, "REFUND", charge).await?;
-    let voided = done(tx, "VOID", charge).await?.is_some();
     let refusal = match kind {
         "VOID" if captured.is_some() => "ALREADY_CAPTURED",
         "VOID" => {
-            if authorized.is_none() {
+            if done(tx, "AUTHORIZE", charge).await?.is_none() {
                 forestall(tx, charge).await?;
             }
             ""
         }
-        "CAPTURE" if voided => "ALREADY_VOIDED",
-        "CAPTURE" if authorized < Some(charge.amount.minor) => "NOT_AUTHORIZED",
         "REFUND" if captured.unwrap_or(0) - refunded.unwrap_or(0) < charge.amount.minor => "NOT_CAPTURED",
         _ => "",
     };

@@ -4,46 +4,58 @@ use std::collections::BTreeMap;
 
 use chassis::id::Id;
 use chassis::money::Money;
+use chassis::rows::{self, Column, Rows};
 use chassis::time::Timestamp;
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, FromQueryResult, Value};
 
 use super::{After, money, sql};
 use crate::domain::{Entry, Line, Payment};
 
-/// Writes an entry. Its lines go first: the entry is checked against them, and closed, as it is written.
-pub(crate) async fn post(tx: &DatabaseTransaction, entry: &Entry) -> Result<(), DbErr> {
-    let count = i64::try_from(entry.lines.len()).unwrap_or(i64::MAX);
-    let mut values: Vec<Value> = Vec::new();
-    let mut places = Vec::new();
-    for (number, line) in (1_i64..).zip(&entry.lines) {
-        let first = values.len() + 1;
-        places.push(format!("(${}, ${}, ${}, ${}, ${})", first, first + 1, first + 2, first + 3, first + 4));
-        let minor = line.amount.minor.into();
-        values.extend([
+const LINES: [Column; 5] = [
+    rows::uuid("entry"),
+    rows::bigint("line"),
+    rows::text("account"),
+    rows::bigint("amount_minor"),
+    rows::text("amount_currency"),
+];
+const ENTRIES: [Column; 6] = [
+    rows::uuid("id"),
+    rows::text("kind"),
+    rows::uuid("payment"),
+    rows::text("order_name"),
+    rows::bigint("lines"),
+    rows::bigint("post_time"),
+];
+
+/// Writes entries. Their lines go first: entries are checked against them, and closed, as they are written.
+pub(crate) async fn post(tx: &DatabaseTransaction, entries: &[Entry]) -> Result<(), DbErr> {
+    let lines = entries.iter().flat_map(|entry| {
+        (1_i64..).zip(&entry.lines).map(|(number, line)| -> [Value; 5] {
+            [
+                entry.id.into(),
+                number.into(),
+                line.account.as_str().into(),
+                line.amount.minor.into(),
+                line.amount.currency.as_str().into(),
+            ]
+        })
+    });
+    let text = "INSERT INTO journal_lines (entry, line, account, amount_minor, amount_currency)
+        SELECT entry, line, account, amount_minor, amount_currency FROM {rows} AS new WHERE TRUE";
+    Rows::new(&LINES, lines).run(tx, text, &[]).await?;
+    let entry = |entry: &Entry| -> [Value; 6] {
+        [
             entry.id.into(),
-            number.into(),
-            line.account.as_str().into(),
-            minor,
-            line.amount.currency.as_str().into(),
-        ]);
-    }
-    let lines = format!(
-        "INSERT INTO journal_lines (entry, line, account, amount_minor, amount_currency) VALUES {}",
-        places.join(", ")
-    );
-    tx.execute_raw(sql(tx, &lines, values)).await?;
+            entry.kind.as_str().into(),
+            entry.payment.into(),
+            entry.order.as_str().into(),
+            i64::try_from(entry.lines.len()).unwrap_or(i64::MAX).into(),
+            entry.post_time.into(),
+        ]
+    };
     let text = "INSERT INTO journal_entries (id, kind, payment, order_name, lines, post_time, create_time)
-        VALUES ($1, $2, $3, $4, $5, $6, $7)";
-    let values: [Value; 7] = [
-        entry.id.into(),
-        entry.kind.as_str().into(),
-        entry.payment.into(),
-        entry.order.as_str().into(),
-        count.into(),
-        entry.post_time.into(),
-        Timestamp::now().into(),
-    ];
-    tx.execute_raw(sql(tx, text, values)).await?;
+        SELECT id, kind, payment, order_name, lines, post_time, $1 FROM {rows} AS new WHERE TRUE";
+    Rows::new(&ENTRIES, entries.iter().map(entry)).run(tx, text, &[Timestamp::now().into()]).await?;
     Ok(())
 }
 

@@ -1,14 +1,16 @@
 //! Payments, and which orders are spoken for.
 
-use std::time::Duration;
+mod many;
 
 use chassis::id::Id;
 use chassis::money::Money;
 use chassis::time::Timestamp;
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, FromQueryResult, Value};
 
-use super::{After, Later, Leased, money, sql, unknown};
+use super::{After, Leased, money, sql, unknown};
 use crate::domain::{Goal, Payment, State};
+
+pub(crate) use many::{Settled, claim_all, insert_taken, lease, lease_due, settle, want_captures};
 
 const COLUMNS: &str = "id, order_name, customer, state, goal, channel, amount_minor, amount_currency, captured_minor,
     refunded_minor, refunding_minor, decline_reason, channel_reference, method_summary, capture_sent, attempts, fence,
@@ -265,72 +267,6 @@ pub(crate) async fn check_later(
     let text = "UPDATE payments SET order_check_at = $2 WHERE id = $1";
     on.execute_raw(sql(on, text, [id.into(), at.into()])).await?;
     Ok(())
-}
-
-/// The payments that are due.
-pub(crate) async fn due(
-    on: &impl ConnectionTrait,
-    now: Timestamp,
-    limit: i64,
-) -> Result<Vec<Id<Payment>>, DbErr> {
-    let text = "SELECT id FROM payments WHERE next_check_at <= $1 AND lease_until <= $1 ORDER BY next_check_at LIMIT $2";
-    let rows = on.query_all_raw(sql(on, text, [now.into(), limit.into()])).await?;
-    rows.iter().map(|row| row.try_get_by_index(0)).collect()
-}
-
-/// Takes a payment to work on, unless somebody else has it or nothing is to be done about it.
-pub(crate) async fn lease(
-    tx: &DatabaseTransaction,
-    id: Id<Payment>,
-    span: Duration,
-) -> Result<Option<Leased<Payment>>, DbErr> {
-    let now = Timestamp::now();
-    // The note that a capture is sent is written before it is.
-    let text = format!(
-        "UPDATE payments SET lease_until = $2, fence = fence + 1, attempts = attempts + 1,
-            capture_sent = CASE WHEN state = 'AUTHORIZED' AND goal = 'CAPTURE' THEN TRUE ELSE capture_sent END
-         WHERE id = $1 AND lease_until <= $3 AND next_check_at IS NOT NULL RETURNING {COLUMNS}"
-    );
-    let statement = sql(tx, &text, [id.into(), now.plus(span).into(), now.into()]);
-    Row::find_by_statement(statement).one(tx).await?.map(Leased::try_from).transpose()
-}
-
-/// Writes what became of a payment that was taken to work on, and hands it back. Nothing where somebody else has taken
-/// it since. Where more is wanted of it by now than when it was taken, it is due at once.
-pub(crate) async fn settle(
-    tx: &DatabaseTransaction,
-    taken: &Leased<Payment>,
-    now_is: &Payment,
-    later: Later<'_>,
-) -> Result<Option<Payment>, DbErr> {
-    let progress = taken.row.state != now_is.state;
-    let text = format!(
-        "UPDATE payments SET state = $3, captured_minor = $4, decline_reason = $5, channel_reference = $6, method_summary = $7,
-            capture_sent = $8, attempts = $9, last_error = $10, lease_until = 0, update_time = $11, fee_minor = $15,
-            attention = $16, wanted_since = CASE WHEN state = $3 THEN wanted_since ELSE $11 END,
-            goal = CASE WHEN goal = $12 THEN $13 ELSE goal END,
-            next_check_at = CASE WHEN goal = $12 THEN $14 ELSE $11 END
-         WHERE id = $1 AND fence = $2 RETURNING {COLUMNS}"
-    );
-    let values: [Value; 16] = [
-        now_is.id.into(),
-        taken.fence.into(),
-        state_name(now_is.state).into(),
-        now_is.captured.minor.into(),
-        now_is.decline_reason.as_str().into(),
-        now_is.channel_reference.as_str().into(),
-        now_is.method_summary.as_str().into(),
-        now_is.capture_sent.into(),
-        if progress { 0_i64 } else { taken.attempts }.into(),
-        later.error.into(),
-        Timestamp::now().into(),
-        goal_name(taken.row.goal).into(),
-        goal_name(now_is.goal).into(),
-        later.at.into(),
-        now_is.fee.minor.into(),
-        later.attention.into(),
-    ];
-    Row::find_by_statement(sql(tx, &text, values)).one(tx).await?.map(payment).transpose()
 }
 
 /// Sets so much aside for a refund, if it is still there. This statement, and no check before it, keeps refunds within

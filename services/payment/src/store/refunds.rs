@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use chassis::db::Db;
 use chassis::id::Id;
 use chassis::time::Timestamp;
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, FromQueryResult, Value};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, FromQueryResult, Statement, Value};
 
 use super::{After, Later, Leased, money, sql, unknown};
 use crate::domain::refund::State;
@@ -120,30 +121,33 @@ pub(crate) async fn seize(tx: &DatabaseTransaction, id: Id<Refund>) -> Result<Le
     row.ok_or(DbErr::RecordNotUpdated)?.try_into()
 }
 
-/// The refunds that are due.
-pub(crate) async fn due(
-    on: &impl ConnectionTrait,
-    now: Timestamp,
-    limit: i64,
-) -> Result<Vec<Id<Refund>>, DbErr> {
-    let text = "SELECT id FROM refunds WHERE next_check_at <= $1 AND lease_until <= $1 ORDER BY next_check_at LIMIT $2";
-    let rows = on.query_all_raw(sql(on, text, [now.into(), limit.into()])).await?;
-    rows.iter().map(|row| row.try_get_by_index(0)).collect()
+/// Takes refunds that are due to work on, those that have waited longest first, unless somebody else has them.
+pub(crate) async fn lease_due(db: &Db, span: Duration, limit: i64) -> Result<Vec<Leased<Refund>>, DbErr> {
+    let these = "id IN (SELECT id FROM refunds WHERE next_check_at <= $2 AND lease_until <= $2
+        ORDER BY next_check_at LIMIT $3)";
+    lease_those(db, span, these, limit.into()).await
 }
 
 /// Takes a refund to work on, unless somebody else has it or it is done.
-pub(crate) async fn lease(
-    tx: &DatabaseTransaction,
-    id: Id<Refund>,
+pub(crate) async fn lease(db: &Db, id: Id<Refund>, span: Duration) -> Result<Option<Leased<Refund>>, DbErr> {
+    Ok(lease_those(db, span, "id = $3", id.into()).await?.pop())
+}
+
+async fn lease_those(
+    db: &Db,
     span: Duration,
-) -> Result<Option<Leased<Refund>>, DbErr> {
+    these: &str,
+    value: Value,
+) -> Result<Vec<Leased<Refund>>, DbErr> {
     let now = Timestamp::now();
     let text = format!(
-        "UPDATE refunds SET lease_until = $2, fence = fence + 1, attempts = attempts + 1
-         WHERE id = $1 AND lease_until <= $3 AND state = 'PENDING' RETURNING {COLUMNS}"
+        "UPDATE refunds SET lease_until = $1, fence = fence + 1, attempts = attempts + 1
+         WHERE {these} AND lease_until <= $2 AND state = 'PENDING' RETURNING {COLUMNS}"
     );
-    let statement = sql(tx, &text, [id.into(), now.plus(span).into(), now.into()]);
-    Row::find_by_statement(statement).one(tx).await?.map(Leased::try_from).transpose()
+    let statement =
+        Statement::from_sql_and_values(db.backend(), text, [now.plus(span).into(), now.into(), value]);
+    let rows = db.query(statement).await?;
+    rows.iter().map(|row| Row::from_query_result(row, "")?.try_into()).collect()
 }
 
 /// Writes what became of a refund that was taken to work on. `false` where somebody else has taken it since.

@@ -2,19 +2,23 @@
 
 use std::time::Duration;
 
+use chassis::db::Db;
 use chassis::money::Money;
-use chassis::outbox;
 use chassis::time::Timestamp;
-use contract::payment::v1 as pb;
+use chassis::together::{Wish, Wishes};
 use sea_orm::DatabaseTransaction;
+use tokio_util::sync::CancellationToken;
+use tonic::Status;
 
-use super::{Said, Till};
+use super::news::News;
+use super::{Said, Wakes};
 use crate::channel::{Accepted, Answer, Fault, Outcome};
 use crate::domain::refund::State as RefundState;
-use crate::domain::{Entry, Goal, Need, Payment, Refund, State, attention};
+use crate::domain::{Goal, Need, Payment, Refund, State, attention};
 use crate::error::Error;
 use crate::service;
-use crate::store::{Later, Leased, ledger, payments, refunds};
+use crate::store::payments::Settled;
+use crate::store::{Later, Leased, payments, refunds};
 
 /// An authorization that never reached its channel, and that nobody has asked for again, is given up after this.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(120);
@@ -41,27 +45,83 @@ enum Next {
     Later,
 }
 
-impl Till {
-    /// Books what the channel said to what a payment needed. Nothing where somebody else has taken the payment since.
-    pub(super) async fn conclude(
-        &self,
-        taken: &Leased<Payment>,
-        need: Need,
-        said: Said,
-    ) -> Result<Option<Payment>, Error> {
-        self.db.write(async |tx| self.book(tx, taken, need, said).await).await
+/// What a channel said to what a payment needed that was taken to work on.
+#[derive(Clone, Debug)]
+pub(crate) struct Answered {
+    pub(crate) taken: Leased<Payment>,
+    pub(crate) need: Need,
+    pub(crate) said: Said,
+}
+
+impl Wish for Answered {
+    /// The payment as it is now; nothing where somebody else has taken it since.
+    type Answer = Option<Payment>;
+
+    fn about(&self) -> &str {
+        &self.taken.row.order
+    }
+}
+
+/// Books what channels say.
+#[derive(Clone)]
+pub(crate) struct Booking {
+    pub(super) db: Db,
+    /// After what time an operator should look at what a channel does not say.
+    pub(super) attention_after: Duration,
+    pub(super) wakes: Wakes,
+}
+
+impl Booking {
+    /// Books what is answered at the same time together, until it is told to stop.
+    pub(crate) async fn serve(self, answers: Wishes<Answered>, stop: CancellationToken) {
+        let booking = &self;
+        let book = |answered: Vec<Answered>| async move {
+            let booked = booking.db.write(async |tx| booking.book(tx, &answered).await).await;
+            Ok(booked.map_err(Status::from)?.into_iter().map(Ok).collect())
+        };
+        answers.serve(book, stop).await;
     }
 
-    /// The same within a transaction.
+    /// Books what channels said, each to another payment.
     pub(crate) async fn book(
         &self,
         tx: &DatabaseTransaction,
-        taken: &Leased<Payment>,
-        need: Need,
-        said: Said,
-    ) -> Result<Option<Payment>, Error> {
+        answered: &[Answered],
+    ) -> Result<Vec<Option<Payment>>, Error> {
         let now = Timestamp::now();
-        let follows = follows(taken, need, said, now);
+        let follow: Vec<Follows> = answered
+            .iter()
+            .map(|Answered { taken, need, said }| follows(taken, *need, said.clone(), now))
+            .collect();
+        let settled: Vec<Settled<'_>> =
+            answered.iter().zip(&follow).map(|(of, follows)| self.settled(&of.taken, follows, now)).collect();
+        let mut booked = payments::settle(tx, &settled).await?;
+        let mut news = News::default();
+        for (Answered { taken, .. }, follows) in answered.iter().zip(&follow) {
+            let Some(payment) = booked.get(&taken.row.id) else { continue };
+            news.changed(taken.row.state, payment, now);
+            if let Some((stage, reason)) = &follows.failed {
+                news.failed(payment, stage, reason);
+            }
+            if matches!(follows.next, Next::Now) || payment.goal != follows.payment.goal {
+                self.wakes.payments();
+            }
+            alert(&taken.row.attention, &payment.attention, &payment.id.name());
+        }
+        news.write(tx).await?;
+        for Answered { taken, .. } in answered {
+            let Some(payment) = booked.get(&taken.row.id) else { continue };
+            // Taken although by now nobody wants it: it goes straight back.
+            let unwanted = payment.state == State::Captured && payment.goal == Goal::GiveUp;
+            if unwanted && taken.row.state != State::Captured {
+                service::refund_rest(tx, payment, service::CANCELLED).await?;
+                self.wakes.refunds();
+            }
+        }
+        Ok(answered.iter().map(|answered| booked.remove(&answered.taken.row.id)).collect())
+    }
+
+    fn settled<'a>(&self, taken: &'a Leased<Payment>, follows: &'a Follows, now: Timestamp) -> Settled<'a> {
         let at = match follows.next {
             Next::Never => None,
             Next::Now => Some(now),
@@ -71,15 +131,7 @@ impl Till {
         let progress = follows.payment.state != taken.row.state;
         let attention = attention::next(&taken.row.attention, follows.attention, progress, stuck);
         let later = Later { at, error: &follows.error, attention };
-        let Some(payment) = payments::settle(tx, taken, &follows.payment, later).await? else {
-            return Ok(None);
-        };
-        tell(tx, taken.row.state, &payment, now).await?;
-        if let Some((stage, reason)) = &follows.failed {
-            fail(tx, &payment, stage, reason).await?;
-        }
-        alert(&taken.row.attention, &payment.attention, &payment.id.name());
-        Ok(Some(payment))
+        Settled { taken, now_is: &follows.payment, later }
     }
 
     /// Books what the channel said to a refund. Nothing where somebody else has taken the refund since.
@@ -115,7 +167,9 @@ impl Till {
             RefundState::Succeeded => service::given_back(tx, &taken.row, now).await?,
             RefundState::Failed => {
                 payments::put_back(tx, payment.id, taken.row.amount).await?;
-                fail(tx, payment, "refund", &error).await?;
+                let mut news = News::default();
+                news.failed(payment, "refund", &error);
+                news.write(tx).await?;
             }
         }
         alert(&taken.row.attention, attention, &taken.row.name());
@@ -223,65 +277,6 @@ fn captured(was: &Payment, done: &Accepted, becomes: impl FnOnce(Payment) -> Fol
     let fee = Money::new(if plausible { done.fee } else { 0 }, was.amount.currency);
     let follows = becomes(Payment { state: State::Captured, captured: done.amount, fee, ..was.clone() });
     Follows { attention: if plausible { "" } else { attention::FEE_IMPLAUSIBLE }, ..follows }
-}
-
-/// Books a change of state in the ledger and announces it.
-async fn tell(tx: &DatabaseTransaction, was: State, payment: &Payment, now: Timestamp) -> Result<(), Error> {
-    if was == payment.state {
-        return Ok(());
-    }
-    let (name, order) = (payment.id.name(), payment.order.clone());
-    match payment.state {
-        State::Authorized => {
-            ledger::post(tx, &Entry::authorize(payment, now)).await?;
-            let event =
-                pb::PaymentAuthorized { payment: name.clone(), order, amount: Some(payment.amount.into()) };
-            outbox::append(tx, &name, &event).await?;
-        }
-        State::Captured => {
-            ledger::post(tx, &Entry::capture(payment, now)).await?;
-            if payment.fee.minor > 0 {
-                ledger::post(tx, &Entry::fee(payment, now)).await?;
-            }
-            let event = pb::PaymentCaptured {
-                payment: name.clone(),
-                order,
-                customer: payment.customer.clone(),
-                amount: Some(payment.captured.into()),
-            };
-            outbox::append(tx, &name, &event).await?;
-            // Taken although by now nobody wants it: it goes straight back.
-            if payment.goal == Goal::GiveUp {
-                service::refund_rest(tx, payment, service::CANCELLED).await?;
-            }
-        }
-        State::Voided if was == State::Authorized => {
-            ledger::post(tx, &Entry::void(payment, now)).await?;
-            let event =
-                pb::PaymentVoided { payment: name.clone(), order, amount: Some(payment.amount.into()) };
-            outbox::append(tx, &name, &event).await?;
-        }
-        // What was never promised leaves nothing to tell.
-        State::Voided
-        | State::Pending
-        | State::Unknown
-        | State::Declined
-        | State::Refunded
-        | State::PartiallyRefunded => {}
-    }
-    Ok(())
-}
-
-async fn fail(tx: &DatabaseTransaction, payment: &Payment, stage: &str, reason: &str) -> Result<(), Error> {
-    tracing::info!(payment.id = %payment.id, stage, reason, "money could not be moved");
-    let event = pb::PaymentFailed {
-        payment: payment.id.name(),
-        order: payment.order.clone(),
-        stage: stage.to_owned(),
-        reason: reason.to_owned(),
-    };
-    outbox::append(tx, &payment.id.name(), &event).await?;
-    Ok(())
 }
 
 #[cfg(test)]
