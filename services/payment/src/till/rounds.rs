@@ -34,7 +34,16 @@ pub(super) async fn work<T, L, W>(
     loop {
         let places = at_once - work.len();
         if look && places > 0 {
-            let taken = take(i64::try_from(places).unwrap_or(i64::MAX)).await.unwrap_or_else(|error| {
+            let taking = take(i64::try_from(places).unwrap_or(i64::MAX));
+            tokio::pin!(taking);
+            // What is worked on goes on meanwhile: it may hold the database's only pen.
+            let taken = loop {
+                tokio::select! {
+                    taken = &mut taking => break taken,
+                    Some(done) = work.next() => report(done),
+                }
+            };
+            let taken = taken.unwrap_or_else(|error| {
                 tracing::warn!(error = %status::chain(&error), "the till cannot see what is due");
                 Vec::new()
             });
@@ -45,9 +54,7 @@ pub(super) async fn work<T, L, W>(
         }
         look = tokio::select! {
             Some(done) = work.next() => {
-                if let Err(error) = done {
-                    tracing::warn!(error = %status::chain(&error), "the till could not carry out what is due");
-                }
+                report(done);
                 more
             }
             () = stop.cancelled() => break,
@@ -55,5 +62,13 @@ pub(super) async fn work<T, L, W>(
             _ = every.tick() => true,
         };
     }
-    while work.next().await.is_some() {}
+    while let Some(done) = work.next().await {
+        report(done);
+    }
+}
+
+fn report(done: Result<(), Error>) {
+    if let Err(error) = done {
+        tracing::warn!(error = %status::chain(&error), "the till could not carry out what is due");
+    }
 }
