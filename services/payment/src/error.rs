@@ -31,9 +31,7 @@ pub(crate) enum Error {
     ChannelUnavailable,
     #[error("the channel could not do it yet; it is asked again until it does")]
     Underway,
-    #[error(transparent)]
-    Repeated(#[from] once::Error),
-    /// It was to be done together with others, and the answer is ready.
+    /// It says by itself how it reads on the wire.
     #[error(transparent)]
     Answered(#[from] Status),
     #[error("the database failed")]
@@ -43,7 +41,7 @@ pub(crate) enum Error {
 impl From<Error> for Status {
     fn from(error: Error) -> Status {
         let (code, reason) = match &error {
-            Error::Repeated(_) | Error::Answered(_) => return passed_on(error),
+            Error::Answered(status) => return status.clone(),
             Error::NotFound => (Code::NotFound, "PAYMENT_NOT_FOUND"),
             Error::Refused(refusal) => return refused(refusal),
             Error::RefundLimit { .. } => (Code::PermissionDenied, "REFUND_LIMIT"),
@@ -61,12 +59,9 @@ impl From<Error> for Status {
     }
 }
 
-/// What says by itself how it reads on the wire.
-fn passed_on(error: Error) -> Status {
-    match error {
-        Error::Repeated(error) => error.into(),
-        Error::Answered(status) => status,
-        other => status::internal(&other),
+impl From<once::Error> for Error {
+    fn from(error: once::Error) -> Error {
+        Error::Answered(error.into())
     }
 }
 

@@ -5,7 +5,7 @@ use futures::future::join_all;
 use sea_orm::Statement;
 use tonic::Code;
 
-use super::support::{ANN, Shop, an_order, gbp, money, pay, refused};
+use super::support::{ANN, Shop, an_order, gbp, money, pay, refused, void};
 
 #[tokio::test]
 async fn the_money_of_an_order_is_promised() {
@@ -151,5 +151,37 @@ async fn an_intent_that_nobody_asks_for_again_is_given_up_at_the_channel_too() {
     refused(shop.order().authorize_payment(asked).await, Code::FailedPrecondition, "PAYMENT_VOIDED");
     let refusal = shop.row("SELECT refusal FROM sandbox_calls WHERE kind = 'AUTHORIZE'").await.unwrap();
     assert_eq!(refusal.try_get_by_index::<String>(0).unwrap(), "ALREADY_VOIDED");
+    shop.balances().await;
+}
+
+#[tokio::test]
+async fn of_many_who_ask_at_once_each_is_answered_for_itself() {
+    let shop = Shop::open().await;
+    let known = pay(&an_order(), "tok_visa");
+    let before = shop.order().authorize_payment(known.clone()).await.unwrap().into_inner();
+    let voided = an_order();
+    shop.order().void_payment(void(&voided)).await.unwrap_err();
+    let mut asked: Vec<_> = (0..24).map(|_| pay(&an_order(), "tok_visa")).collect();
+    asked.push(pay(&an_order(), "tok_declined"));
+    asked.push(known.clone());
+    asked.push(pay(&known.order, "tok_visa"));
+    asked.push(pay(&voided, "tok_visa"));
+    asked.push(pb::AuthorizePaymentRequest { order: an_order(), ..known.clone() });
+    let answers = join_all(asked.iter().map(|asked| {
+        let mut order = shop.order();
+        async move { order.authorize_payment(asked.clone()).await }
+    }));
+    let mut answers = answers.await;
+    refused(answers.pop().unwrap(), Code::AlreadyExists, "REQUEST_ID_REUSED");
+    refused(answers.pop().unwrap(), Code::FailedPrecondition, "PAYMENT_VOIDED");
+    refused(answers.pop().unwrap(), Code::FailedPrecondition, "ORDER_ALREADY_PAID");
+    assert_eq!(answers.pop().unwrap().unwrap().into_inner(), before);
+    refused(answers.pop().unwrap(), Code::FailedPrecondition, "PAYMENT_DECLINED");
+    for (asked, answer) in asked.iter().zip(answers) {
+        let payment = answer.unwrap().into_inner();
+        assert_eq!((&payment.order, payment.state()), (&asked.order, State::Authorized));
+    }
+    assert_eq!(shop.count("SELECT COUNT(*) FROM order_claims").await, 27);
+    assert_eq!(shop.count("SELECT COUNT(*) FROM payments").await, 26);
     shop.balances().await;
 }

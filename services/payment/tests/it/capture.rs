@@ -50,6 +50,25 @@ async fn an_order_confirmed_at_another_price_is_not_captured() {
 }
 
 #[tokio::test]
+async fn of_many_confirmed_at_once_all_are_captured_but_the_one_at_another_price() {
+    let shop = Shop::open().await;
+    let payments = join_all((0..12).map(|_| shop.authorized("tok_visa"))).await;
+    let (wrong, right) = payments.split_first().expect("payments");
+    let mut event = confirmed(wrong);
+    event.total = gbp(4000);
+    let others = join_all(right.iter().map(async |payment| {
+        shop.announce(&payment.order, &confirmed(payment)).await;
+    }));
+    tokio::join!(shop.announce(&wrong.order, &event), others);
+    for payment in right {
+        shop.until(payment, State::Captured).await;
+        assert_eq!(shop.announced::<pb::PaymentCaptured>(payment).await.len(), 1);
+    }
+    assert_eq!(shop.get(wrong).await.state(), State::Authorized);
+    shop.balances().await;
+}
+
+#[tokio::test]
 async fn staff_take_the_money_and_again_changes_nothing() {
     let shop = Shop::open().await;
     let payment = shop.authorized("tok_visa").await;

@@ -1,7 +1,7 @@
 //! The ledger: what the database itself refuses, whoever asks.
 use chassis::db::Db;
 use contract::payment::v1 as pb;
-use sea_orm::{ConnectionTrait, DbErr, Statement, Value};
+use sea_orm::{ConnectionTrait, DatabaseBackend, DbErr, Statement, Value};
 use uuid::Uuid;
 
 use super::support::Shop;
@@ -71,6 +71,31 @@ async fn the_database_takes_only_entries_that_balance() {
         assert!(commit(&shop.db, statements).await.is_err(), "{why}");
     }
     assert_eq!(shop.count("SELECT COUNT(*) FROM journal_lines").await, 6);
+}
+
+#[tokio::test]
+async fn an_entry_takes_no_lines_of_who_does_not_see_it() {
+    let shop = Shop::open().await;
+    if shop.db.backend() == DatabaseBackend::Sqlite {
+        return; // one writes after the other there, and sees it
+    }
+    let payment = payment_id(&shop.authorized("tok_visa").await);
+    let id = Uuid::now_v7();
+    let entry = (ENTRY, vec![id.into(), payment.into(), 2_i64.into()]);
+    let sound = vec![line(id, 1, 5, "GBP"), line(id, 2, -5, "GBP"), entry];
+    let late: Result<(), DbErr> = shop
+        .db
+        .write(async |tx| {
+            for (text, values) in [line(id, 3, 7, "GBP"), line(id, 4, -7, "GBP")] {
+                tx.execute_raw(Statement::from_sql_and_values(tx.get_database_backend(), text, values))
+                    .await?;
+            }
+            commit(&shop.db, sound).await.expect("a sound entry");
+            Ok(())
+        })
+        .await;
+    assert!(late.is_err(), "lines of an entry that somebody else wrote");
+    assert_eq!(shop.count("SELECT COUNT(*) FROM journal_lines").await, 4);
 }
 
 #[tokio::test]
