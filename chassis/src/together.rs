@@ -213,7 +213,12 @@ mod tests {
     }
 
     fn wish(order: usize, size: usize) -> Asked<Lines> {
-        Asked { wish: Lines(format!("orders/{order}"), size), until: None, span: Span::none(), answer: oneshot::channel().0 }
+        Asked {
+            wish: Lines(format!("orders/{order}"), size),
+            until: None,
+            span: Span::none(),
+            answer: oneshot::channel().0,
+        }
     }
 
     /// How many are served together, turn by turn, of those who wait now. Nobody waits for more to come.

@@ -19,7 +19,6 @@ use chassis::time::Timestamp;
 use crate::config::Config;
 
 pub(crate) use imported::IMPORTED;
-pub(crate) use sandbox::Desk;
 
 /// Moves money. Every operation carries a key of ours, and does its work once however often it is asked under it.
 #[async_trait]
@@ -158,21 +157,15 @@ pub(crate) struct Channels {
 }
 
 impl Channels {
-    /// The channels that the settings name, and the one for what was paid elsewhere; and the desk of a sandbox of our own,
-    /// which is to be served.
-    pub(crate) fn open(config: &Config, db: &Db) -> Result<(Channels, Option<Desk>), chassis::Error> {
-        let mut desk = None;
+    /// The channels that the settings name, and the one for what was paid elsewhere.
+    pub(crate) fn open(config: &Config, db: &Db) -> Result<Channels, chassis::Error> {
         let mut by_name: BTreeMap<String, Arc<dyn Channel>> = BTreeMap::new();
         by_name.insert(IMPORTED.to_owned(), Arc::new(imported::Imported));
         for name in &config.payment_channels {
             let channel: Arc<dyn Channel> = match name.as_str() {
                 SANDBOX => match config.sandbox_url.as_deref().filter(|url| !url.is_empty()) {
                     Some(url) => Arc::new(provider::Provider::open(url, config)?),
-                    None => {
-                        let (sandbox, its_desk) = sandbox::Sandbox::open(db);
-                        desk = Some(its_desk);
-                        Arc::new(sandbox)
-                    }
+                    None => Arc::new(sandbox::Sandbox::new(db)),
                 },
                 other => {
                     return Err(chassis::Error::Settings(format!(
@@ -183,7 +176,7 @@ impl Channels {
             by_name.insert(name.clone(), channel);
         }
         let timeout = Duration::from_millis(config.payment_channel_timeout_ms);
-        Ok((Channels { by_name: Arc::new(by_name), timeout }, desk))
+        Ok(Channels { by_name: Arc::new(by_name), timeout })
     }
 
     /// Whether customers may pay through it.

@@ -23,11 +23,9 @@ use chassis::consumer::Consumer;
 use chassis::db::Db;
 use chassis::host::Host;
 use chassis::server::Server;
-use chassis::together::{self, Together};
+use chassis::together::Together;
 use contract::order::v1::{OrderCancelled, OrderClaimed, OrderConfirmed, OrderImported, OrderReturned};
 use contract::payment::v1::payment_service_server::PaymentServiceServer;
-use futures::future::OptionFuture;
-use tokio_util::sync::CancellationToken;
 
 pub use config::Config;
 pub use migration::Migrator;
@@ -50,12 +48,11 @@ pub(crate) struct Service {
 /// Serves until the host's shutdown.
 pub async fn serve(host: Host, config: Config) -> Result<(), chassis::Error> {
     let db = host.db::<Migrator>().await?;
-    let (channels, desk) = Channels::open(&config, &db)?;
+    let channels = Channels::open(&config, &db)?;
     let attention_after = Duration::from_secs(config.payment_attention_seconds);
-    let (till, answers) = Till::open(&db, &channels, attention_after);
+    let till = Till::new(&db, &channels, attention_after);
     let orphaned_after = Duration::from_secs(config.payment_orphan_seconds);
-    let (intents, asked) = together::open();
-    let storing = Intents { db: db.clone(), lease_span: till.lease_span(), orphaned_after };
+    let intents = Intents { db: db.clone(), lease_span: till.lease_span(), orphaned_after }.open();
     let orphans = Orphans::new(&db, host.client("order")?, orphaned_after);
     let service = Service {
         db: db.clone(),
@@ -74,18 +71,7 @@ pub async fn serve(host: Host, config: Config) -> Result<(), chassis::Error> {
     Server::new(&host, &db)
         .grpc(PaymentServiceServer::new(service))
         .consume(consumer)
-        .background("till", async move |stop| {
-            // What the till has begun is asked and booked to its end, so that these stop after it.
-            let ended = CancellationToken::new();
-            let booking = till.booking.clone().serve(answers, ended.clone());
-            let tilling = async {
-                till.run(&stop).await;
-                ended.cancel();
-            };
-            let desk = desk.map(|desk| desk.serve(ended.clone()));
-            let asking = OptionFuture::from(desk);
-            futures::join!(tilling, booking, asking, storing.serve(asked, ended.clone()));
-        })
+        .background("till", async move |stop| till.run(stop).await)
         .background("webhooks", async move |stop| listening.listen(listened, stop.cancelled()).await)
         .background("orphans", async move |stop| orphans.run(stop.cancelled()).await)
         .audit(books::Ledger)

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use chassis::db::{self, Db};
 use chassis::id::Id;
-use chassis::together::{self, Together, Wishes};
+use chassis::together::Together;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -88,12 +88,11 @@ impl From<Result<Outcome, Fault>> for Said {
 }
 
 impl Till {
-    /// A till, and what is answered, to be booked.
-    pub(crate) fn open(db: &Db, channels: &Channels, attention_after: Duration) -> (Till, Wishes<Answered>) {
-        let (answers, answered) = together::open();
+    pub(crate) fn new(db: &Db, channels: &Channels, attention_after: Duration) -> Till {
         let wakes = Wakes::default();
         let booking = Booking { db: db.clone(), attention_after, wakes: wakes.clone() };
-        (Till { db: db.clone(), channels: channels.clone(), booking, answers, wakes }, answered)
+        let answers = booking.clone().open();
+        Till { db: db.clone(), channels: channels.clone(), booking, answers, wakes }
     }
 
     /// How long a payment is taken for: it may be asked about twice under one lease.
@@ -222,8 +221,8 @@ impl Till {
 
     /// Works on what is due until it is told to stop, and ends what it has begun. What waits for its channel holds nothing
     /// else up, as long as there is a place left. Others may look as well: the lease tells them apart.
-    pub(crate) async fn run(self, stop: &CancellationToken) {
-        let till = &self;
+    pub(crate) async fn run(self, stop: CancellationToken) {
+        let (till, stop) = (&self, &stop);
         let payments = rounds::work(
             &till.wakes.payments,
             stop,

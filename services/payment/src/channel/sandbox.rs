@@ -20,9 +20,8 @@ use chassis::money::Money;
 use chassis::rows::{self, Column, Rows};
 use chassis::status;
 use chassis::time::Timestamp;
-use chassis::together::{self, Together, Wish, Wishes};
+use chassis::together::{Served, Together, Wish};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, FromQueryResult, Value};
-use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
 use super::{Accepted, Answer, Authorization, Channel, Charge, Fault, Outcome};
@@ -31,12 +30,6 @@ use crate::store::{money, sql};
 pub(super) struct Sandbox {
     db: Db,
     calls: Together<Asked>,
-}
-
-/// The calls that are made at the same time, to be booked together.
-pub(crate) struct Desk {
-    db: Db,
-    calls: Wishes<Asked>,
 }
 
 /// An authorization or a capture, as it is asked for.
@@ -112,9 +105,13 @@ impl From<DbErr> for Fault {
 }
 
 impl Sandbox {
-    pub(super) fn open(db: &Db) -> (Sandbox, Desk) {
-        let (calls, asked) = together::open();
-        (Sandbox { db: db.clone(), calls }, Desk { db: db.clone(), calls: asked })
+    pub(super) fn new(db: &Db) -> Sandbox {
+        let book = db.clone();
+        let calls = Together::new(move |asked| {
+            let book = book.clone();
+            async move { serve(&book, &asked).await }
+        });
+        Sandbox { db: db.clone(), calls }
     }
 
     /// Has an authorization or a capture booked, together with those that are asked for at the same time.
@@ -203,19 +200,12 @@ impl Channel for Sandbox {
     }
 }
 
-impl Desk {
-    /// Books calls until it is told to stop.
-    pub(crate) async fn serve(self, stop: CancellationToken) {
-        let db = &self.db;
-        let book = |asked: Vec<Asked>| async move {
-            let booked = book_all(db, &asked).await.map_err(|error| status::internal(&error))?;
-            let mut booked: HashMap<String, Call> =
-                booked.into_iter().map(|call| (call.key.clone(), call)).collect();
-            let lost = || Status::unavailable("the call was not booked");
-            Ok(asked.iter().map(|asked| booked.remove(&asked.key).ok_or_else(lost)).collect())
-        };
-        self.calls.serve(book, stop).await;
-    }
+/// Books calls that are made at the same time.
+async fn serve(db: &Db, asked: &[Asked]) -> Served<Asked> {
+    let booked = book_all(db, asked).await.map_err(|error| status::internal(&error))?;
+    let mut booked: HashMap<String, Call> = booked.into_iter().map(|call| (call.key.clone(), call)).collect();
+    let lost = || Status::unavailable("the call was not booked");
+    Ok(asked.iter().map(|asked| booked.remove(&asked.key).ok_or_else(lost)).collect())
 }
 
 const ASKED: [Column; 8] = [

@@ -7,11 +7,10 @@ use chassis::db::Db;
 use chassis::id::Id;
 use chassis::once::{self, Key};
 use chassis::time::Timestamp;
-use chassis::together::{Wish, Wishes};
+use chassis::together::{Served, Together, Wish};
 use chassis::wire;
 use contract::payment::v1 as pb;
 use sea_orm::DatabaseTransaction;
-use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
 use super::Intent;
@@ -58,15 +57,17 @@ pub(crate) struct Intents {
 }
 
 impl Intents {
-    /// Stores what is asked for until it is told to stop.
-    pub(crate) async fn serve(self, asked: Wishes<Asked>, stop: CancellationToken) {
-        let intents = &self;
-        let intend = |asked: Vec<Asked>| async move {
-            let intended = intents.db.write(async |tx| intents.intend(tx, &asked).await).await;
-            let intended = intended.map_err(Status::from)?;
-            Ok(intended.into_iter().map(|intended| intended.map_err(Status::from)).collect())
-        };
-        asked.serve(intend, stop).await;
+    /// Where it is asked for payments.
+    pub(crate) fn open(self) -> Together<Asked> {
+        Together::new(move |asked| {
+            let intents = self.clone();
+            async move { intents.serve(&asked).await }
+        })
+    }
+
+    async fn serve(&self, asked: &[Asked]) -> Served<Asked> {
+        let intended = self.db.write(async |tx| self.intend(tx, asked).await).await;
+        Ok(intended.map_err(Status::from)?.into_iter().map(|one| one.map_err(Status::from)).collect())
     }
 
     /// Stores that orders are to be paid. Whoever speaks for an order first decides about it: an order that is paid or given

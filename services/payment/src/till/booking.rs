@@ -5,9 +5,8 @@ use std::time::Duration;
 use chassis::db::Db;
 use chassis::money::Money;
 use chassis::time::Timestamp;
-use chassis::together::{Wish, Wishes};
+use chassis::together::{Served, Together, Wish};
 use sea_orm::DatabaseTransaction;
-use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
 use super::news::News;
@@ -72,14 +71,17 @@ pub(crate) struct Booking {
 }
 
 impl Booking {
-    /// Books what is answered at the same time together, until it is told to stop.
-    pub(crate) async fn serve(self, answers: Wishes<Answered>, stop: CancellationToken) {
-        let booking = &self;
-        let book = |answered: Vec<Answered>| async move {
-            let booked = booking.db.write(async |tx| booking.book(tx, &answered).await).await;
-            Ok(booked.map_err(Status::from)?.into_iter().map(Ok).collect())
-        };
-        answers.serve(book, stop).await;
+    /// Where answers are handed in, to be booked together with those that come at the same time.
+    pub(super) fn open(self) -> Together<Answered> {
+        Together::new(move |answered| {
+            let booking = self.clone();
+            async move { booking.serve(&answered).await }
+        })
+    }
+
+    async fn serve(&self, answered: &[Answered]) -> Served<Answered> {
+        let booked = self.db.write(async |tx| self.book(tx, answered).await).await;
+        Ok(booked.map_err(Status::from)?.into_iter().map(Ok).collect())
     }
 
     /// Books what channels said, each to another payment.

@@ -71,10 +71,14 @@ impl News {
     /// Writes all of it. A payment has one event at most, so that their order is of no matter.
     pub(super) async fn write(self, tx: &DatabaseTransaction) -> Result<(), Error> {
         ledger::post(tx, &self.entries).await?;
-        outbox::append_many(tx, self.authorized.iter().map(|(name, event)| (name.as_str(), event))).await?;
-        outbox::append_many(tx, self.captured.iter().map(|(name, event)| (name.as_str(), event))).await?;
-        outbox::append_many(tx, self.voided.iter().map(|(name, event)| (name.as_str(), event))).await?;
-        outbox::append_many(tx, self.failed.iter().map(|(name, event)| (name.as_str(), event))).await?;
+        outbox::append_many(tx, each(&self.authorized)).await?;
+        outbox::append_many(tx, each(&self.captured)).await?;
+        outbox::append_many(tx, each(&self.voided)).await?;
+        outbox::append_many(tx, each(&self.failed)).await?;
         Ok(())
     }
+}
+
+fn each<E>(events: &[(String, E)]) -> Vec<(&str, &E)> {
+    events.iter().map(|(name, event)| (name.as_str(), event)).collect()
 }
