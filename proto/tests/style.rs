@@ -264,6 +264,7 @@ fn what_changes_something_can_be_repeated() {
         "SetLowStockThreshold",
         "RetrySaga",
         "SkipSagaStep",
+        "RunReconciliation",
         // Its sender numbers what it sends.
         "ReceiveWebhook",
     ];
@@ -289,9 +290,14 @@ fn a_request_id_is_required_where_money_moves() {
     for name in ["PlaceOrderRequest", "ReceiveReturnRequest"] {
         assert_required(&pool, &format!("cartwright.order.v1.{name}"));
     }
-    for name in
-        ["AuthorizePaymentRequest", "CapturePaymentRequest", "VoidPaymentRequest", "RefundPaymentRequest"]
-    {
+    for name in [
+        "AuthorizePaymentRequest",
+        "CapturePaymentRequest",
+        "VoidPaymentRequest",
+        "RefundPaymentRequest",
+        "ApprovePaymentRequest",
+        "RefusePaymentRequest",
+    ] {
         assert_required(&pool, &format!("cartwright.payment.v1.{name}"));
     }
 }
