@@ -1,5 +1,6 @@
 //! What must agree between two services: orders with money, stock, coupons, sales and messages.
 use chassis::Money;
+use contract::operations::v1::Fact;
 
 use super::Finding;
 use super::book::{Book, amount, quantity};
@@ -28,6 +29,9 @@ pub(crate) async fn compare(operator: &Operator) -> anyhow::Result<Vec<Finding>>
     let stands = |order: &str| orders.of(order).is_some_and(|order| STANDS.contains(&order.state.as_str()));
     let state = |order: &str| orders.of(order).map_or("unknown", |order| order.state.as_str()).to_owned();
 
+    // Its money is held, and its parcel with it, until somebody has decided.
+    let under_review = |held: &Fact| held.state == "REVIEW" && stands(&held.subject);
+
     let mut findings = Vec::new();
 
     // A cancelled order may have been captured before: then all of it is given back.
@@ -55,6 +59,7 @@ pub(crate) async fn compare(operator: &Operator) -> anyhow::Result<Vec<Finding>>
         .iter()
         .filter(|order| stands(&order.subject) && amount(order).is_some())
         .filter(|order| !captured.of(&order.subject).is_some_and(|payment| pays(payment, amount(order))))
+        .filter(|order| !held_money.of(&order.subject).is_some_and(under_review))
         .map(|order| {
             format!("{} is {} and its {} was not captured", order.subject, order.state, shown(order))
         });
@@ -82,12 +87,13 @@ pub(crate) async fn compare(operator: &Operator) -> anyhow::Result<Vec<Finding>>
         owed.collect(),
     ));
 
-    let kept = held_money.iter().filter(|held| state(&held.subject) != "PLACED").map(|held| {
+    let kept = held_money.iter().filter(|held| state(&held.subject) != "PLACED" && !under_review(held));
+    let kept = kept.map(|held| {
         format!("{} is {} and {} is still held", held.subject, state(&held.subject), shown(held))
     });
     findings.push(Finding::across(
         "I17",
-        "money is held only for orders under way",
+        "money is held only for orders under way or under review",
         held_money.len(),
         kept.collect(),
     ));

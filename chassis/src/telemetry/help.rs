@@ -1,7 +1,7 @@
 //! What each metric means, as /metrics says it.
 use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
 
-const COUNTERS: [(&str, &str); 14] = [
+const COUNTERS: [(&str, &str); 16] = [
     ("rpc_server_requests_total", "Calls answered here, by service, method and gRPC code."),
     ("rpc_server_shed_total", "Calls refused because as many as allowed were under way."),
     ("rpc_server_panics_total", "Calls that ended in a bug of ours."),
@@ -18,6 +18,11 @@ const COUNTERS: [(&str, &str); 14] = [
     ),
     ("consumer_parked_total", "Events put aside for an operator, by type."),
     ("payment_attention_total", "Payments that need somebody's eyes, by reason."),
+    (
+        "payment_reconciliation_breaks_total",
+        "Operations on which our books and a channel's statement differ, when they are found first, by channel and kind.",
+    ),
+    ("payment_risk_total", "Payments that risk rules denied or had somebody look at first, by outcome."),
     ("saga_ended_total", "Sagas that ended, by kind and outcome."),
 ];
 const GAUGES: [(&str, &str); 7] = [

@@ -4,6 +4,7 @@ use sea_orm_migration::prelude::*;
 mod m20261120_000001_people;
 mod m20261120_000002_roles;
 mod m20261121_000001_password_resets;
+mod m20261128_000001_money_roles;
 
 pub(crate) use m20261120_000002_roles::BUILT_IN;
 
@@ -18,6 +19,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261120_000001_people::Migration),
             Box::new(m20261120_000002_roles::Migration),
             Box::new(m20261121_000001_password_resets::Migration),
+            Box::new(m20261128_000001_money_roles::Migration),
         ]
     }
 }

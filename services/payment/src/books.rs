@@ -129,6 +129,13 @@ const CHECKS: &[Check] = &[
         offenders: "SELECT order_name FROM payments WHERE state = 'AUTHORIZED' AND goal = 'CAPTURE' AND next_check_at IS NULL",
     },
     Check {
+        number: "I7",
+        invariant: "nothing is taken before somebody has approved, where somebody has to",
+        counted: "SELECT COUNT(*) FROM payments WHERE review <> ''",
+        offenders: "SELECT order_name FROM payments
+            WHERE review IN ('WAITING', 'HELD', 'REFUSED') AND captured_minor > refunded_minor + refunding_minor",
+    },
+    Check {
         number: "I17",
         invariant: "nothing is kept of a payment that was given up",
         counted: "SELECT COUNT(*) FROM payments WHERE goal = 'GIVE_UP'",
@@ -195,7 +202,12 @@ impl Books for Ledger {
                 "captured_minor > 0",
             ),
             "payment.refunded" => ("refunded_minor", "''", "refunded_minor > 0"),
-            "payment.held" => ("amount_minor", "''", "state = 'AUTHORIZED'"),
+            "payment.held" => (
+                "amount_minor",
+                // Somebody has yet to decide whether it is taken.
+                "CASE WHEN review IN ('WAITING', 'HELD') AND goal <> 'GIVE_UP' THEN 'REVIEW' ELSE '' END",
+                "state = 'AUTHORIZED'",
+            ),
             _ => return Ok(Vec::new()),
         };
         let on = db.writer();

@@ -4,6 +4,7 @@ pub(crate) mod attention;
 pub(crate) mod ledger;
 pub(crate) mod payment;
 pub(crate) mod refund;
+pub(crate) mod risk;
 
 pub(crate) use ledger::{Entry, Line};
 pub(crate) use payment::{Goal, Need, Payment, Refusal, State};

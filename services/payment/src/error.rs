@@ -7,6 +7,7 @@ use tonic::{Code, Status};
 
 use crate::channel::Unread;
 use crate::domain::Refusal;
+use crate::domain::risk::RULES_MAX;
 
 /// Whose reasons these are.
 pub(crate) const DOMAIN: &str = "payment.cartwright";
@@ -19,8 +20,16 @@ pub(crate) enum Error {
     Refused(#[from] Refusal),
     #[error("{amount} is more than {limit}, which needs the permission refund.approve")]
     RefundLimit { amount: Money, limit: Money },
-    #[error("a payment of one's own cannot be refunded by oneself")]
+    #[error("nobody decides about a payment of their own")]
     OwnPayment,
+    #[error("there is no such rule")]
+    NoRule,
+    #[error("there is no such entry")]
+    NoEntry,
+    #[error("as many rules hold already as may: {RULES_MAX}")]
+    TooManyRules,
+    #[error("the customer is blocked already")]
+    Blocked,
     #[error(transparent)]
     Unread(#[from] Unread),
     #[error("the channel is being asked already")]
@@ -46,6 +55,10 @@ impl From<Error> for Status {
             Error::Refused(refusal) => return refused(refusal),
             Error::RefundLimit { .. } => (Code::PermissionDenied, "REFUND_LIMIT"),
             Error::OwnPayment => (Code::PermissionDenied, "OWN_PAYMENT"),
+            Error::NoRule => (Code::NotFound, "RISK_RULE_NOT_FOUND"),
+            Error::NoEntry => (Code::NotFound, "BLOCKLIST_ENTRY_NOT_FOUND"),
+            Error::TooManyRules => (Code::FailedPrecondition, "TOO_MANY_RISK_RULES"),
+            Error::Blocked => (Code::AlreadyExists, "CUSTOMER_BLOCKED"),
             Error::Unread(Unread::Unannounced) => (Code::NotFound, "WEBHOOK_CHANNEL_UNKNOWN"),
             Error::Unread(Unread::Unsigned) => (Code::Unauthenticated, "WEBHOOK_UNSIGNED"),
             Error::Unread(Unread::Senseless) => (Code::InvalidArgument, "WEBHOOK_SENSELESS"),
@@ -74,6 +87,9 @@ fn refused(refusal: &Refusal) -> Status {
         Refusal::InProgress => status::refusal(Code::Aborted, "PAYMENT_BUSY", DOMAIN, refusal),
         Refusal::Declined(reason) => precondition("PAYMENT_DECLINED", &[("decline_reason", reason.clone())]),
         Refusal::Voided => precondition("PAYMENT_VOIDED", &[]),
+        Refusal::Denied { met } => precondition("PAYMENT_DENIED", &[("rules", ids(met))]),
+        Refusal::UnderReview => precondition("PAYMENT_UNDER_REVIEW", &[]),
+        Refusal::NotUnderReview => precondition("PAYMENT_NOT_UNDER_REVIEW", &[]),
         Refusal::NotAuthorized => precondition("PAYMENT_NOT_AUTHORIZED", &[]),
         Refusal::Captured => precondition("PAYMENT_CAPTURED", &[]),
         Refusal::ExceedsAuthorized(most) => {
@@ -88,4 +104,11 @@ fn refused(refusal: &Refusal) -> Status {
         }
         Refusal::OtherCurrency(_) => status::invalid("amount", refusal.to_string()),
     }
+}
+
+/// The bare ids of what a payment met. They reach whoever pays: staff can look them up, and nobody else learns from them
+/// whether it was the amount, the number or the person.
+fn ids(names: &[String]) -> String {
+    let ids: Vec<&str> = names.iter().filter_map(|name| name.split_once('/')).map(|(_, id)| id).collect();
+    ids.join(",")
 }

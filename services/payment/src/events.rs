@@ -9,6 +9,7 @@ use sea_orm::DatabaseTransaction;
 use crate::Service;
 use crate::channel::IMPORTED;
 use crate::domain::{Goal, Payment, State};
+use crate::risk;
 use crate::service;
 use crate::store::payments;
 
@@ -50,8 +51,9 @@ async fn not_wanted(tx: &DatabaseTransaction, event: &OrderConfirmed, total: Mon
         Some(payment) if payment.amount != total => {
             Err(Error::poison("the order's total is not what was authorized"))
         }
-        // It was decided on before.
-        Some(_) | None => Ok(()),
+        // It was decided on before, or waits for somebody to decide.
+        Some(payment) => Ok(risk::confirmed(tx, &payment).await.map(drop)?),
+        None => Ok(()),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The wire: each RPC as its domain call, and the domain as messages.
 
 mod convert;
+mod reviews;
 
 use chassis::caller::{self, Caller};
 use chassis::once::{Key, once};
@@ -106,7 +107,11 @@ impl PaymentService for Service {
         request: Request<pb::ListPaymentsRequest>,
     ) -> Result<Response<pb::ListPaymentsResponse>, Status> {
         let (_, request) = caller::of(request)?;
-        let filter = Filter { order: &request.order, needs_attention: request.needs_attention };
+        let filter = Filter {
+            order: &request.order,
+            needs_attention: request.needs_attention,
+            under_review: request.under_review,
+        };
         let page = Page::of(request.page_size, &request.page_token, &format!("payments {filter:?}"))?;
         let found = payments::list(self.db.reader(), filter, after(&page)?, page.size + 1)
             .await

@@ -12,6 +12,7 @@ mod events;
 mod grpc;
 mod migration;
 mod orphans;
+mod risk;
 mod service;
 mod store;
 mod till;
@@ -26,6 +27,7 @@ use chassis::server::Server;
 use chassis::together::Together;
 use contract::order::v1::{OrderCancelled, OrderClaimed, OrderConfirmed, OrderImported, OrderReturned};
 use contract::payment::v1::payment_service_server::PaymentServiceServer;
+use contract::payment::v1::risk_service_server::RiskServiceServer;
 
 pub use config::Config;
 pub use migration::Migrator;
@@ -69,7 +71,8 @@ pub async fn serve(host: Host, config: Config) -> Result<(), chassis::Error> {
         .on::<OrderImported>(service.clone())
         .on::<OrderClaimed>(service.clone());
     Server::new(&host, &db)
-        .grpc(PaymentServiceServer::new(service))
+        .grpc(PaymentServiceServer::new(service.clone()))
+        .grpc(RiskServiceServer::new(service))
         .consume(consumer)
         .background("till", async move |stop| till.run(stop).await)
         .background("webhooks", async move |stop| listening.listen(listened, stop.cancelled()).await)

@@ -6,6 +6,7 @@ mod m20261120_000003_sandbox;
 mod m20261121_000004_provider;
 mod m20261121_000005_announcements;
 mod m20261128_000006_statements;
+mod m20261128_000006_risk;
 
 use sea_orm_migration::sea_orm::{ConnectionTrait, DatabaseBackend, DbErr};
 use sea_orm_migration::{MigrationTrait, MigratorTrait, SchemaManager};
@@ -23,6 +24,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000004_provider::Migration),
             Box::new(m20261121_000005_announcements::Migration),
             Box::new(m20261128_000006_statements::Migration),
+            Box::new(m20261128_000006_risk::Migration),
         ]
     }
 }

@@ -3,6 +3,7 @@
 pub(crate) mod ledger;
 pub(crate) mod payments;
 pub(crate) mod refunds;
+pub(crate) mod risk;
 pub(crate) mod webhooks;
 
 use chassis::money::Money;

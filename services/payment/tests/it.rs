@@ -10,6 +10,7 @@ mod it {
     mod provider;
     mod reads;
     mod refund;
+    mod risk;
     mod support;
     mod void;
     mod webhooks;

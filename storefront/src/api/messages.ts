@@ -45,6 +45,7 @@ const CANCELLED: Record<string, string> = {
   COUPON_INVALID: "The coupon could not be used.",
   COUPON_EXHAUSTED: "The coupon had been used up.",
   PAYMENT_DECLINED: "The payment was declined.",
+  PAYMENT_DENIED: "We could not accept this payment.",
   SAGA_DEADLINE_PASSED: "We could not carry it out in time.",
 };
 

@@ -4,6 +4,8 @@ use chassis::id::{Id, Resource};
 use chassis::money::Money;
 use chassis::time::Timestamp;
 
+use super::risk::{self, Judgement, Outcome, Review};
+
 /// How far a payment has got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
@@ -78,6 +80,13 @@ pub(crate) struct Payment {
     pub(crate) capture_sent: bool,
     pub(crate) create_time: Timestamp,
     pub(crate) update_time: Timestamp,
+    /// Whether somebody has to look at it before its money is taken.
+    pub(crate) review: Review,
+    /// The names of the risk rules and entries that it met.
+    pub(crate) risk_rules: Vec<String>,
+    /// Who decided about it, and what they found out.
+    pub(crate) reviewer: String,
+    pub(crate) review_note: String,
 }
 
 impl Resource for Payment {
@@ -95,6 +104,12 @@ pub(crate) enum Refusal {
     Declined(String),
     #[error("the payment was given up")]
     Voided,
+    #[error("the payment is denied")]
+    Denied { met: Vec<String> },
+    #[error("somebody has to look at the payment before its money is taken")]
+    UnderReview,
+    #[error("nobody has to decide about the payment")]
+    NotUnderReview,
     #[error("no money is promised that could be taken")]
     NotAuthorized,
     #[error("the money was taken; it can only be refunded")]
@@ -146,6 +161,45 @@ impl Payment {
             capture_sent: false,
             create_time: now,
             update_time: now,
+            review: Review::None,
+            risk_rules: Vec::new(),
+            reviewer: String::new(),
+            review_note: String::new(),
+        }
+    }
+
+    /// The same after it was judged: no channel is asked for one that is denied.
+    pub(crate) fn judged(self, judgement: Judgement) -> Payment {
+        let payment = Payment { risk_rules: judgement.met, ..self };
+        match judgement.outcome {
+            None => payment,
+            Some(Outcome::Review) => Payment { review: Review::Waiting, ..payment },
+            Some(Outcome::Deny) => {
+                Payment { state: State::Declined, decline_reason: risk::DENIED.to_owned(), ..payment }
+            }
+        }
+    }
+
+    /// Whether somebody has yet to decide about it.
+    pub(crate) fn is_under_review(&self) -> bool {
+        self.review.is_open() && self.promised().is_ok()
+    }
+
+    /// Decides to let its money be taken. Again changes nothing.
+    pub(crate) fn approve(&self) -> Result<Option<Review>, Refusal> {
+        self.decide(Review::Approved)
+    }
+
+    /// Decides to give its money up. Again changes nothing.
+    pub(crate) fn refuse(&self) -> Result<Option<Review>, Refusal> {
+        self.decide(Review::Refused)
+    }
+
+    fn decide(&self, decision: Review) -> Result<Option<Review>, Refusal> {
+        match self.review {
+            known if known == decision => Ok(None),
+            Review::Waiting | Review::Held => self.promised().map(|_| Some(decision)),
+            Review::None | Review::Approved | Review::Refused => Err(Refusal::NotUnderReview),
         }
     }
 
@@ -172,6 +226,9 @@ impl Payment {
     /// Whether the money is promised; not yet known is `false`.
     pub(crate) fn promised(&self) -> Result<bool, Refusal> {
         match self.state {
+            State::Declined if self.decline_reason == risk::DENIED => {
+                Err(Refusal::Denied { met: self.risk_rules.clone() })
+            }
             State::Declined => Err(Refusal::Declined(self.decline_reason.clone())),
             State::Voided => Err(Refusal::Voided),
             State::Pending | State::Unknown | State::Authorized if self.goal == Goal::GiveUp => {
@@ -199,6 +256,7 @@ impl Payment {
             State::Pending | State::Unknown | State::Declined => Err(Refusal::NotAuthorized),
             State::Voided => Err(Refusal::Voided),
             State::Authorized if self.goal == Goal::GiveUp => Err(Refusal::Voided),
+            State::Authorized if self.review.bars_capture() => Err(Refusal::UnderReview),
             State::Authorized if amount.minor > self.amount.minor => {
                 Err(Refusal::ExceedsAuthorized(self.amount))
             }
@@ -251,7 +309,12 @@ impl Payment {
 
     /// The key under which the channel is asked to take it.
     pub(crate) fn capture_key(&self) -> String {
-        self.key("capture")
+        Payment::capture_key_of(self.id)
+    }
+
+    /// The same of a payment that is known by its id alone.
+    pub(crate) fn capture_key_of(id: Id<Payment>) -> String {
+        Id::<Payment>::derived(&["capture", &id.to_string()]).to_string()
     }
 
     /// The key under which the channel is asked to forget it.
@@ -315,6 +378,29 @@ mod tests {
         assert_eq!(paid.refund(paid.amount), Ok(()));
         let asked = Payment { refunding: paid.amount, ..paid.clone() };
         assert!(matches!(asked.refund(paid.amount), Err(Refusal::ExceedsCaptured(rest)) if rest.minor == 0));
+    }
+
+    #[test]
+    fn what_waits_for_a_review_is_not_taken_before_it() {
+        let judged = |outcome| {
+            payment(State::Authorized, Goal::Authorize)
+                .judged(Judgement::default().and(outcome, "riskRules/1".to_owned()))
+        };
+        let waiting = judged(Outcome::Review);
+        assert_eq!(waiting.capture(None), Err(Refusal::UnderReview));
+        assert_eq!(
+            (waiting.approve(), waiting.refuse()),
+            (Ok(Some(Review::Approved)), Ok(Some(Review::Refused)))
+        );
+        let approved = Payment { review: Review::Approved, ..waiting.clone() };
+        assert_eq!(approved.capture(None), Ok(Some(approved.amount)));
+        assert_eq!((approved.approve(), approved.refuse()), (Ok(None), Err(Refusal::NotUnderReview)));
+        let given_up = Payment { goal: Goal::GiveUp, ..waiting };
+        assert!(!given_up.is_under_review());
+        assert_eq!(given_up.approve(), Err(Refusal::Voided));
+        let denied = judged(Outcome::Deny);
+        assert_eq!(denied.promised(), Err(Refusal::Denied { met: vec!["riskRules/1".to_owned()] }));
+        assert_eq!((denied.need(), denied.give_up()), (Need::Nothing, Ok(None)));
     }
 
     #[test]

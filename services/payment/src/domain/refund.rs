@@ -60,6 +60,11 @@ impl Refund {
 
     /// The key under which the channel is asked to give the money back.
     pub(crate) fn key(&self) -> String {
-        Id::<Refund>::derived(&["refund", &self.id.to_string()]).to_string()
+        Refund::key_of(self.id)
+    }
+
+    /// The same of a refund that is known by its id alone.
+    pub(crate) fn key_of(id: Id<Refund>) -> String {
+        Id::<Refund>::derived(&["refund", &id.to_string()]).to_string()
     }
 }

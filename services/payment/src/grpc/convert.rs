@@ -8,19 +8,23 @@ use tonic::Status;
 
 use crate::channel::Outcome;
 use crate::domain::refund::State as RefundState;
+use crate::domain::risk::{self, Review};
 use crate::domain::{Entry, Payment, Refund, State};
 use crate::service::Intent;
 use crate::store::webhooks::{Event, State as Taken, movement_name};
 
 pub(super) fn intent(request: &pb::AuthorizePaymentRequest) -> Result<Intent, Status> {
-    let customer = wire::foreign_name("customer", "users", &request.customer)
-        .or_else(|_| wire::foreign_name("customer", "guests", &request.customer))?;
     Ok(Intent {
         order: wire::foreign_name("order", "orders", &request.order)?,
-        customer,
+        customer: customer("customer", &request.customer)?,
         channel: request.channel.clone(),
         amount: positive("amount", request.amount.as_ref())?,
     })
+}
+
+/// Who pays: a user or a guest.
+pub(super) fn customer(field: &str, name: &str) -> Result<String, Status> {
+    wire::foreign_name(field, "users", name).or_else(|_| wire::foreign_name(field, "guests", name))
 }
 
 /// An amount of money that can be moved.
@@ -52,6 +56,7 @@ impl From<State> for pb::payment::State {
 
 impl From<Payment> for pb::Payment {
     fn from(payment: Payment) -> Self {
+        let under_review = payment.is_under_review();
         pb::Payment {
             name: payment.id.name(),
             order: payment.order,
@@ -66,15 +71,36 @@ impl From<Payment> for pb::Payment {
             method_summary: payment.method_summary,
             create_time: Some(payment.create_time.into()),
             update_time: Some(payment.update_time.into()),
-            attention: payment.attention,
+            attention: match payment.attention.as_str() {
+                "" if under_review => risk::REVIEW.to_owned(),
+                _ => payment.attention,
+            },
             fee: (payment.fee.minor != 0).then(|| payment.fee.into()),
+            review: match payment.review {
+                Review::None => pb::payment::Review::Unspecified,
+                Review::Waiting | Review::Held => pb::payment::Review::Waiting,
+                Review::Approved => pb::payment::Review::Approved,
+                Review::Refused => pb::payment::Review::Refused,
+            }
+            .into(),
+            risk_rules: payment.risk_rules,
+            reviewer: payment.reviewer,
+            review_note: payment.review_note,
         }
     }
 }
 
 /// A payment without what is the shop's own business.
 pub(super) fn for_customer(payment: pb::Payment) -> pb::Payment {
-    pb::Payment { attention: String::new(), fee: None, ..payment }
+    pb::Payment {
+        attention: String::new(),
+        fee: None,
+        review: pb::payment::Review::Unspecified.into(),
+        risk_rules: Vec::new(),
+        reviewer: String::new(),
+        review_note: String::new(),
+        ..payment
+    }
 }
 
 /// The state to list by, where one is given.

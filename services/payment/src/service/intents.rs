@@ -1,6 +1,7 @@
 //! Orders that are to be paid: stored before any channel is asked, all of those that are asked for at the same time in one
 //! transaction.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use chassis::db::Db;
@@ -14,8 +15,10 @@ use sea_orm::DatabaseTransaction;
 use tonic::Status;
 
 use super::Intent;
-use crate::domain::{Payment, Refusal};
+use crate::domain::risk::Review;
+use crate::domain::{Need, Payment, Refusal, State};
 use crate::error::Error;
+use crate::risk::{self, Standing};
 use crate::store::Leased;
 use crate::store::payments::{self, Due};
 
@@ -66,40 +69,87 @@ impl Intents {
     }
 
     async fn serve(&self, asked: &[Asked]) -> Served<Asked> {
-        let intended = self.db.write(async |tx| self.intend(tx, asked).await).await;
+        let customers: BTreeSet<&str> = asked.iter().map(|asked| asked.intent.customer.as_str()).collect();
+        let customers: Vec<&str> = customers.into_iter().collect();
+        let standing = risk::standing(self.db.writer(), &customers).await.map_err(Error::from)?;
+        let intended = self.db.write(async |tx| self.intend(tx, asked, &standing).await).await;
         Ok(intended.map_err(Status::from)?.into_iter().map(|one| one.map_err(Status::from)).collect())
     }
 
-    /// Stores that orders are to be paid. Whoever speaks for an order first decides about it: an order that is paid or given
-    /// up has no second intent.
+    /// Stores that orders are to be paid, and what the risk rules say of it. Whoever speaks for an order first decides about
+    /// it: an order that is paid or given up has no second intent.
     async fn intend(
         &self,
         tx: &DatabaseTransaction,
         asked: &[Asked],
+        standing: &Standing,
     ) -> Result<Vec<Result<Intended, Error>>, Error> {
         let now = Timestamp::now();
         let claimed = payments::claim_all(tx, asked.iter().map(|asked| asked.intent.order.as_str())).await?;
-        let (mut new, mut replies, mut answers) = (Vec::new(), Vec::new(), Vec::new());
-        for Asked { intent, key } in asked {
-            answers.push(if claimed.contains(&intent.order) {
-                let Intent { order, customer, channel, amount } = intent;
-                let payment = Payment::intended(order, customer, channel, *amount, now);
-                replies.push((key, pb::Payment::from(payment.clone())));
-                new.push(payment.clone());
-                let taken = Leased { row: payment, fence: 1, attempts: 1, since: now };
-                Ok(Intended::New(Box::new(taken)))
+        let (mut new, mut replies, mut answers) = (Vec::new(), Vec::new(), BTreeMap::new());
+        let mut turns: Vec<usize> = (0..asked.len()).collect();
+        // Customers are held to be judged in one order everywhere, so that nobody waits for each other.
+        turns.sort_by_key(|at| &asked[*at].intent.customer);
+        for at in turns {
+            let Asked { intent, key } = &asked[at];
+            let answer = if claimed.contains(&intent.order) {
+                let payment = self.judged(tx, intent, standing, now).await?;
+                replies.push((key, pb::Payment::from(payment.row.clone())));
+                if payment.row.review == Review::None && payment.row.state == State::Pending {
+                    new.push(payment.row.clone());
+                    if standing.counts() {
+                        self.store(tx, &mut new, now).await?;
+                    }
+                    Ok(Intended::New(Box::new(payment)))
+                } else {
+                    Ok(Intended::Known(payment.row.id))
+                }
             } else {
                 known(tx, intent, key).await
-            });
+            };
+            answers.insert(at, answer);
         }
         if !once::answer_all(tx, replies).await? {
             // It belonged to another order: what was claimed for this one is rolled back.
             return Err(once::Error::Reused.into());
         }
-        let due =
-            Due { channel: Some(now.plus(ABANDONED_AFTER)), order: Some(now.plus(self.orphaned_after)) };
-        payments::insert_taken(tx, &new, due, now.plus(self.lease_span)).await?;
-        Ok(answers)
+        self.store(tx, &mut new, now).await?;
+        Ok(answers.into_values().collect())
+    }
+
+    /// The payment of an intent as the risk rules leave it. One that is not simply allowed is written, and told of.
+    async fn judged(
+        &self,
+        tx: &DatabaseTransaction,
+        intent: &Intent,
+        standing: &Standing,
+        now: Timestamp,
+    ) -> Result<Leased<Payment>, Error> {
+        let judgement = risk::judge(tx, standing, intent, now).await?;
+        let outcome = judgement.outcome;
+        let Intent { order, customer, channel, amount } = intent;
+        let payment = Payment::intended(order, customer, channel, *amount, now).judged(judgement);
+        if let Some(outcome) = outcome {
+            let due = if payment.need() == Need::Nothing { Due::default() } else { self.due(now) };
+            payments::insert(tx, &payment, due).await?;
+            risk::tell(tx, &payment, outcome).await?;
+        }
+        Ok(Leased { row: payment, fence: 1, attempts: 1, since: now })
+    }
+
+    /// Writes payments that are allowed, each taken to work on by whoever asked for it.
+    async fn store(
+        &self,
+        tx: &DatabaseTransaction,
+        new: &mut Vec<Payment>,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let new = std::mem::take(new);
+        Ok(payments::insert_taken(tx, &new, self.due(now), now.plus(self.lease_span)).await?)
+    }
+
+    fn due(&self, now: Timestamp) -> Due {
+        Due { channel: Some(now.plus(ABANDONED_AFTER)), order: Some(now.plus(self.orphaned_after)) }
     }
 }
 

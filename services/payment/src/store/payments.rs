@@ -8,13 +8,16 @@ use chassis::time::Timestamp;
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, FromQueryResult, Value};
 
 use super::{After, Leased, money, sql, unknown};
+use crate::domain::risk::Review;
 use crate::domain::{Goal, Payment, State};
+use crate::risk::Reviewer;
 
 pub(crate) use many::{Settled, claim_all, insert_taken, lease, lease_due, settle, want_captures};
 
 const COLUMNS: &str = "id, order_name, customer, state, goal, channel, amount_minor, amount_currency, captured_minor,
     refunded_minor, refunding_minor, decline_reason, channel_reference, method_summary, capture_sent, attempts, fence,
-    create_time, update_time, fee_minor, attention, wanted_since, capture_minor";
+    create_time, update_time, fee_minor, attention, wanted_since, capture_minor,
+    review, risk_rules, reviewer, review_note";
 
 #[derive(FromQueryResult)]
 struct Row {
@@ -41,6 +44,10 @@ struct Row {
     attention: String,
     wanted_since: Timestamp,
     capture_minor: i64,
+    review: String,
+    risk_rules: String,
+    reviewer: String,
+    review_note: String,
 }
 
 impl TryFrom<Row> for Leased<Payment> {
@@ -69,6 +76,15 @@ impl TryFrom<Row> for Leased<Payment> {
             capture_sent: row.capture_sent,
             create_time: row.create_time,
             update_time: row.update_time,
+            review: review_of(&row.review)?,
+            risk_rules: row
+                .risk_rules
+                .split(',')
+                .filter(|name| !name.is_empty())
+                .map(str::to_owned)
+                .collect(),
+            reviewer: row.reviewer,
+            review_note: row.review_note,
         };
         Ok(Leased { row: payment, fence: row.fence, attempts: row.attempts, since: row.wanted_since })
     }
@@ -116,9 +132,10 @@ pub(crate) struct Due {
 pub(crate) async fn insert(tx: &DatabaseTransaction, payment: &Payment, due: Due) -> Result<(), DbErr> {
     let text = format!(
         "INSERT INTO payments ({COLUMNS}, next_check_at, order_check_at, lease_until, last_error)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, 0, 0, $16, $17, 0, '', $16, $18, $19, $20, 0, '')"
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, 0, 0, $16, $17, 0, '', $16, $18,
+            $21, $22, '', '', $19, $20, 0, '')"
     );
-    let values: [Value; 20] = [
+    let values: [Value; 22] = [
         payment.id.into(),
         payment.order.as_str().into(),
         payment.customer.as_str().into(),
@@ -139,6 +156,8 @@ pub(crate) async fn insert(tx: &DatabaseTransaction, payment: &Payment, due: Due
         payment.capturing.minor.into(),
         due.channel.into(),
         due.order.into(),
+        review_name(payment.review).into(),
+        payment.risk_rules.join(",").into(),
     ];
     tx.execute_raw(sql(tx, &text, values)).await?;
     Ok(())
@@ -177,9 +196,15 @@ pub(crate) async fn give(tx: &DatabaseTransaction, order: &str, customer: &str) 
 pub(crate) struct Filter<'a> {
     /// Only that of this order, where one is named.
     pub(crate) order: &'a str,
-    /// Only those that an operator should look at, by themselves or for a refund.
+    /// Only those that an operator should look at, by themselves or for a refund, or because they are under review.
     pub(crate) needs_attention: bool,
+    /// Only those under review.
+    pub(crate) under_review: bool,
 }
+
+/// Which payments somebody has yet to decide about: [`Payment::is_under_review`].
+const UNDER_REVIEW: &str =
+    "review IN ('WAITING', 'HELD') AND goal <> 'GIVE_UP' AND state NOT IN ('DECLINED', 'VOIDED')";
 
 /// A page of payments, newest first.
 pub(crate) async fn list(
@@ -197,7 +222,12 @@ pub(crate) async fn list(
         only += " AND order_name = $4";
     }
     if filter.needs_attention {
-        only += " AND (attention <> '' OR id IN (SELECT payment FROM refunds WHERE attention <> ''))";
+        only += &format!(
+            " AND (attention <> '' OR id IN (SELECT payment FROM refunds WHERE attention <> '') OR ({UNDER_REVIEW}))"
+        );
+    }
+    if filter.under_review {
+        only += &format!(" AND {UNDER_REVIEW}");
     }
     let text = format!(
         "SELECT {COLUMNS} FROM payments WHERE (create_time, id) < ($1, $2){only} ORDER BY create_time DESC, id DESC LIMIT $3"
@@ -229,6 +259,33 @@ pub(crate) async fn want_capture(
     let text = "UPDATE payments SET capture_minor = $2 WHERE id = $1";
     tx.execute_raw(sql(tx, text, [id.into(), amount.minor.into()])).await?;
     want(tx, id, Goal::Capture, due).await
+}
+
+/// Notes what was decided about a payment that was loaded.
+pub(crate) async fn review(
+    tx: &DatabaseTransaction,
+    id: Id<Payment>,
+    review: Review,
+    reviewer: Reviewer<'_>,
+) -> Result<(), DbErr> {
+    let text = "UPDATE payments SET review = $2, reviewer = $3, review_note = $4, update_time = $5
+        WHERE id = $1 AND review IN ('WAITING', 'HELD')";
+    let values: [Value; 5] = [
+        id.into(),
+        review_name(review).into(),
+        reviewer.name.into(),
+        reviewer.note.into(),
+        Timestamp::now().into(),
+    ];
+    tx.execute_raw(sql(tx, text, values)).await?;
+    Ok(())
+}
+
+/// Notes that the order of a payment under review is confirmed: its capture waits for the decision alone.
+pub(crate) async fn hold_capture(tx: &DatabaseTransaction, id: Id<Payment>) -> Result<(), DbErr> {
+    let text = "UPDATE payments SET review = 'HELD', update_time = $2 WHERE id = $1 AND review = 'WAITING'";
+    tx.execute_raw(sql(tx, text, [id.into(), Timestamp::now().into()])).await?;
+    Ok(())
 }
 
 /// Has an operator look at a payment, for the first reason there is.
@@ -339,6 +396,21 @@ fn state_name(state: State) -> &'static str {
         State::Refunded => "REFUNDED",
         State::PartiallyRefunded => "PARTIALLY_REFUNDED",
         State::Declined => "DECLINED",
+    }
+}
+
+fn review_of(name: &str) -> Result<Review, DbErr> {
+    let reviews = [Review::None, Review::Waiting, Review::Held, Review::Approved, Review::Refused];
+    reviews.into_iter().find(|review| review_name(*review) == name).ok_or_else(|| unknown("review", name))
+}
+
+fn review_name(review: Review) -> &'static str {
+    match review {
+        Review::None => "",
+        Review::Waiting => "WAITING",
+        Review::Held => "HELD",
+        Review::Approved => "APPROVED",
+        Review::Refused => "REFUSED",
     }
 }
 

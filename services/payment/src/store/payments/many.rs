@@ -54,7 +54,7 @@ pub(crate) async fn insert_taken(
     let text = format!(
         "INSERT INTO payments ({COLUMNS}, next_check_at, order_check_at, lease_until, last_error)
          SELECT id, order_name, customer, 'PENDING', 'AUTHORIZE', channel, amount_minor, amount_currency, 0, 0, 0, '', '', '',
-            FALSE, 1, 1, create_time, create_time, 0, '', create_time, amount_minor, $1, $2, $3, ''
+            FALSE, 1, 1, create_time, create_time, 0, '', create_time, amount_minor, '', '', '', '', $1, $2, $3, ''
          FROM {{rows}} AS new WHERE TRUE"
     );
     let row = |payment: &Payment| -> [Value; 7] {
@@ -84,7 +84,8 @@ pub(crate) async fn want_captures(
     sorted.sort_by_key(|(id, _)| *id);
     let text = "UPDATE payments SET goal = 'CAPTURE', next_check_at = $1, attempts = 0, attention = '', wanted_since = $1, update_time = $1
         FROM {rows} AS new
-        WHERE id = new.payment AND goal = 'AUTHORIZE' AND amount_minor = new.minor AND amount_currency = new.currency
+        WHERE id = new.payment AND goal = 'AUTHORIZE' AND review IN ('', 'APPROVED')
+          AND amount_minor = new.minor AND amount_currency = new.currency
         RETURNING id";
     let row = |(id, amount): &(Id<Payment>, Money)| {
         [(*id).into(), amount.minor.into(), amount.currency.as_str().into()]
