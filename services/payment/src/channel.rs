@@ -4,6 +4,7 @@ mod imported;
 mod provider;
 mod sandbox;
 mod signature;
+mod statement;
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -17,6 +18,7 @@ use chassis::money::Money;
 use chassis::time::Timestamp;
 
 use crate::config::Config;
+use crate::domain::reconcile::{Day, Line};
 
 pub(crate) use imported::IMPORTED;
 
@@ -33,10 +35,22 @@ pub(crate) trait Channel: Send + Sync {
     async fn refund(&self, key: &str, charge: &Charge<'_>) -> Answer;
     /// Tells what became of the operation asked under the key; nothing where it never arrived.
     async fn query(&self, key: &str) -> Result<Option<Outcome>, Fault>;
+    /// Tells what it took and gave back on a day, from where the page before says.
+    async fn statement(&self, _: Day, _: &str) -> Result<Page, Fault> {
+        Err(Fault::Unavailable("it has no statement".to_owned()))
+    }
     /// Reads what the channel announced by itself, once it is certain that it did.
     fn read(&self, _: &Announcement<'_>) -> Result<Notice, Unread> {
         Err(Unread::Unannounced)
     }
+}
+
+/// A page of a statement.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Page {
+    pub(crate) lines: Vec<Line>,
+    /// Asks for the next page; nothing on the last.
+    pub(crate) next: Option<String>,
 }
 
 /// What came over HTTP in a channel's name.
@@ -184,6 +198,11 @@ impl Channels {
         name != IMPORTED && self.by_name.contains_key(name)
     }
 
+    /// Those that customers may pay through.
+    pub(crate) fn offered(&self) -> impl Iterator<Item = &str> {
+        self.by_name.keys().map(String::as_str).filter(|name| *name != IMPORTED)
+    }
+
     /// Reads what came over HTTP in the name of a channel.
     pub(crate) fn read(&self, name: &str, announcement: &Announcement<'_>) -> Result<Notice, Unread> {
         self.by_name.get(name).map_or(Err(Unread::Unannounced), |channel| channel.read(announcement))
@@ -239,5 +258,9 @@ impl Channel for Bounded {
 
     async fn query(&self, key: &str) -> Result<Option<Outcome>, Fault> {
         self.ask(|channel| channel.query(key)).await
+    }
+
+    async fn statement(&self, day: Day, after: &str) -> Result<Page, Fault> {
+        self.ask(|channel| channel.statement(day, after)).await
     }
 }

@@ -35,6 +35,13 @@ pub struct Config {
     /// How much of one payment may be refunded without the permission refund.approve, in whole units of its currency.
     #[arg(long, env = "PAYMENT_REFUND_LIMIT", default_value_t = 500, value_parser = clap::value_parser!(i64).range(0..=1_000_000_000))]
     pub payment_refund_limit: i64,
+    /// From which hour of the day in UTC on our books are compared with what channels state of the day before.
+    #[arg(long, env = "PAYMENT_RECONCILE_HOUR", default_value_t = 3, value_parser = clap::value_parser!(u8).range(0..=23))]
+    pub payment_reconcile_hour: u8,
+    /// For how many seconds what a channel is still being asked for, or what its statement does not have yet, counts as
+    /// merely under way when books are compared.
+    #[arg(long, env = "PAYMENT_RECONCILE_TOLERANCE_SECONDS", default_value_t = 900, value_parser = clap::value_parser!(u64).range(0..=86_400))]
+    pub payment_reconcile_tolerance_seconds: u64,
 }
 
 impl Default for Config {
@@ -48,6 +55,8 @@ impl Default for Config {
             sandbox_webhook_secrets: None,
             payment_orphan_seconds: 3600,
             payment_refund_limit: 500,
+            payment_reconcile_hour: 3,
+            payment_reconcile_tolerance_seconds: 900,
         }
     }
 }

@@ -3,6 +3,7 @@
 pub(crate) mod attention;
 pub(crate) mod ledger;
 pub(crate) mod payment;
+pub(crate) mod reconcile;
 pub(crate) mod refund;
 pub(crate) mod risk;
 

@@ -32,6 +32,10 @@ pub(crate) enum Error {
     Blocked,
     #[error(transparent)]
     Unread(#[from] Unread),
+    #[error("there is no such report")]
+    NoReport,
+    #[error("the day is being compared already")]
+    Reconciling,
     #[error("the channel is being asked already")]
     Busy,
     #[error("the channel has not said what became of the payment; it is being asked")]
@@ -62,6 +66,8 @@ impl From<Error> for Status {
             Error::Unread(Unread::Unannounced) => (Code::NotFound, "WEBHOOK_CHANNEL_UNKNOWN"),
             Error::Unread(Unread::Unsigned) => (Code::Unauthenticated, "WEBHOOK_UNSIGNED"),
             Error::Unread(Unread::Senseless) => (Code::InvalidArgument, "WEBHOOK_SENSELESS"),
+            Error::NoReport => (Code::NotFound, "RECONCILIATION_NOT_FOUND"),
+            Error::Reconciling => (Code::Aborted, "RECONCILIATION_RUNNING"),
             Error::Busy => (Code::Aborted, "PAYMENT_BUSY"),
             Error::Unknown => (Code::Unavailable, "PAYMENT_UNKNOWN"),
             Error::ChannelUnavailable => (Code::Unavailable, "CHANNEL_UNAVAILABLE"),

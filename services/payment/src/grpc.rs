@@ -1,6 +1,7 @@
 //! The wire: each RPC as its domain call, and the domain as messages.
 
 mod convert;
+mod reconciliations;
 mod reviews;
 
 use chassis::caller::{self, Caller};

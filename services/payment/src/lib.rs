@@ -12,6 +12,7 @@ mod events;
 mod grpc;
 mod migration;
 mod orphans;
+mod reconcile;
 mod risk;
 mod service;
 mod store;
@@ -27,6 +28,7 @@ use chassis::server::Server;
 use chassis::together::Together;
 use contract::order::v1::{OrderCancelled, OrderClaimed, OrderConfirmed, OrderImported, OrderReturned};
 use contract::payment::v1::payment_service_server::PaymentServiceServer;
+use contract::payment::v1::reconciliation_service_server::ReconciliationServiceServer;
 use contract::payment::v1::risk_service_server::RiskServiceServer;
 
 pub use config::Config;
@@ -34,6 +36,7 @@ pub use migration::Migrator;
 
 use channel::Channels;
 use orphans::Orphans;
+use reconcile::Reconciler;
 use service::{Asked, Intents};
 use till::Till;
 
@@ -44,6 +47,7 @@ pub(crate) struct Service {
     channels: Channels,
     till: Till,
     intents: Together<Asked>,
+    reconciler: Reconciler,
     refund_limit: i64,
 }
 
@@ -53,6 +57,7 @@ pub async fn serve(host: Host, config: Config) -> Result<(), chassis::Error> {
     let channels = Channels::open(&config, &db)?;
     let attention_after = Duration::from_secs(config.payment_attention_seconds);
     let till = Till::new(&db, &channels, attention_after);
+    let reconciler = Reconciler::new(&db, &channels, &config);
     let orphaned_after = Duration::from_secs(config.payment_orphan_seconds);
     let intents = Intents { db: db.clone(), lease_span: till.lease_span(), orphaned_after }.open();
     let orphans = Orphans::new(&db, host.client("order")?, orphaned_after);
@@ -61,6 +66,7 @@ pub async fn serve(host: Host, config: Config) -> Result<(), chassis::Error> {
         channels,
         till: till.clone(),
         intents,
+        reconciler: reconciler.clone(),
         refund_limit: config.payment_refund_limit,
     };
     let (listening, listened) = (till.clone(), db.clone());
@@ -72,11 +78,13 @@ pub async fn serve(host: Host, config: Config) -> Result<(), chassis::Error> {
         .on::<OrderClaimed>(service.clone());
     Server::new(&host, &db)
         .grpc(PaymentServiceServer::new(service.clone()))
-        .grpc(RiskServiceServer::new(service))
+        .grpc(RiskServiceServer::new(service.clone()))
+        .grpc(ReconciliationServiceServer::new(service))
         .consume(consumer)
         .background("till", async move |stop| till.run(stop).await)
         .background("webhooks", async move |stop| listening.listen(listened, stop.cancelled()).await)
         .background("orphans", async move |stop| orphans.run(stop.cancelled()).await)
+        .background("reconciler", async move |stop| reconciler.keep(stop.cancelled()).await)
         .audit(books::Ledger)
         .run()
         .await

@@ -7,6 +7,7 @@ mod m20261121_000004_provider;
 mod m20261121_000005_announcements;
 mod m20261128_000006_statements;
 mod m20261128_000006_risk;
+mod m20261128_000007_reconciliation;
 
 use sea_orm_migration::sea_orm::{ConnectionTrait, DatabaseBackend, DbErr};
 use sea_orm_migration::{MigrationTrait, MigratorTrait, SchemaManager};
@@ -25,6 +26,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000005_announcements::Migration),
             Box::new(m20261128_000006_statements::Migration),
             Box::new(m20261128_000006_risk::Migration),
+            Box::new(m20261128_000007_reconciliation::Migration),
         ]
     }
 }

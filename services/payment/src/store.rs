@@ -2,7 +2,9 @@
 
 pub(crate) mod ledger;
 pub(crate) mod payments;
+pub(crate) mod reconcile;
 pub(crate) mod refunds;
+pub(crate) mod reports;
 pub(crate) mod risk;
 pub(crate) mod webhooks;
 

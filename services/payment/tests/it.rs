@@ -9,6 +9,7 @@ mod it {
     mod orphans;
     mod provider;
     mod reads;
+    mod reconcile;
     mod refund;
     mod risk;
     mod support;

@@ -9,15 +9,18 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chassis::config::Secret;
+use chassis::time::Timestamp;
 use reqwest::{Client, Method, RequestBuilder, StatusCode, Url};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::signature::Secrets;
 use super::{
-    Accepted, Announcement, Answer, Authorization, Channel, Charge, Fault, Movement, Notice, Outcome, Unread,
+    Accepted, Announcement, Answer, Authorization, Channel, Charge, Fault, Movement, Notice, Outcome, Page,
+    Unread,
 };
 use crate::config::Config;
+use crate::domain::reconcile::{Day, Line, Moved};
 use crate::store::money;
 
 const CONNECT_MAX: Duration = Duration::from_secs(1);
@@ -45,12 +48,21 @@ struct Operation {
     currency: String,
     fee_minor: i64,
     method_summary: String,
+    /// In microseconds since 1970.
+    time: i64,
 }
 
 /// What the provider announces by itself.
 #[derive(Debug, Deserialize)]
 struct Event {
     data: Operation,
+}
+
+/// A page of what it took and gave back on a day.
+#[derive(Debug, Deserialize)]
+struct Statement {
+    lines: Vec<Operation>,
+    next: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -81,6 +93,28 @@ enum Done {
 }
 
 impl Operation {
+    /// It as a line of a statement; nothing where it moved no money.
+    fn line(self) -> Result<Option<Line>, Fault> {
+        let moved = match (self.kind, self.status) {
+            (Kind::Capture, Done::Succeeded) => Moved::Captured,
+            (Kind::Refund, Done::Succeeded) => Moved::Refunded,
+            (
+                Kind::Authorize | Kind::Capture | Kind::Void | Kind::Refund,
+                Done::Succeeded | Done::Declined,
+            ) => {
+                return Ok(None);
+            }
+        };
+        Ok(Some(Line {
+            moved,
+            amount: money(self.amount_minor, &self.currency).map_err(unreadable)?,
+            key: self.key,
+            order: self.order,
+            reference: self.reference,
+            time: Timestamp::from_micros(self.time),
+        }))
+    }
+
     fn outcome(self) -> Answer {
         Ok(match self.status {
             Done::Declined => Outcome::Refused(self.reason),
@@ -114,12 +148,16 @@ impl Provider {
         Ok(Provider { http, url, api_key, secrets })
     }
 
-    fn request(&self, method: Method, path: &[&str]) -> RequestBuilder {
+    fn url(&self, path: &[&str]) -> Url {
         let mut url = self.url.clone();
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.pop_if_empty().push("v1").extend(path);
         }
-        self.http.request(method, url).bearer_auth(self.api_key.expose())
+        url
+    }
+
+    fn request(&self, method: Method, path: &[&str]) -> RequestBuilder {
+        self.http.request(method, self.url(path)).bearer_auth(self.api_key.expose())
     }
 
     async fn act(&self, collection: &str, key: &str, body: &Value) -> Answer {
@@ -200,6 +238,17 @@ impl Channel for Provider {
     async fn query(&self, key: &str) -> Result<Option<Outcome>, Fault> {
         let operation = self.answer::<Operation>(self.request(Method::GET, &["operations", key])).await?;
         operation.map(Operation::outcome).transpose()
+    }
+
+    async fn statement(&self, day: Day, after: &str) -> Result<Page, Fault> {
+        let mut url = self.url(&["statements", &day.to_string()]);
+        url.query_pairs_mut().append_pair("after", after);
+        let request = self.http.get(url).bearer_auth(self.api_key.expose());
+        let page = self.answer::<Statement>(request).await?;
+        let Statement { lines, next } =
+            page.ok_or_else(|| Fault::Unavailable("it has no statement of that day".to_owned()))?;
+        let lines = lines.into_iter().filter_map(|line| line.line().transpose()).collect::<Result<_, _>>()?;
+        Ok(Page { lines, next })
     }
 
     fn read(&self, announcement: &Announcement<'_>) -> Result<Notice, Unread> {

@@ -24,7 +24,8 @@ use chassis::together::{Served, Together, Wish};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, FromQueryResult, Value};
 use tonic::Status;
 
-use super::{Accepted, Answer, Authorization, Channel, Charge, Fault, Outcome};
+use super::{Accepted, Answer, Authorization, Channel, Charge, Fault, Outcome, Page, statement};
+use crate::domain::reconcile::Day;
 use crate::store::{money, sql};
 
 pub(super) struct Sandbox {
@@ -38,7 +39,8 @@ struct Asked {
     key: String,
     kind: &'static str,
     authorization: String,
-    /// Empty for a capture, which has its authorization's.
+    /// Empty for a capture, as is its token: it has its authorization's.
+    order: String,
     token: String,
     reference: String,
     amount: Money,
@@ -121,11 +123,13 @@ impl Sandbox {
         key: &str,
         charge: &Charge<'_>,
         token: &str,
+        order: &str,
     ) -> Result<Call, Fault> {
         let asked = Asked {
             key: key.to_owned(),
             kind,
             authorization: charge.authorization.to_owned(),
+            order: order.to_owned(),
             token: token.to_owned(),
             reference: reference(charge),
             amount: charge.amount,
@@ -174,7 +178,7 @@ fn answer(call: &Call) -> Answer {
 impl Channel for Sandbox {
     async fn authorize(&self, key: &str, asked: &Authorization<'_>) -> Answer {
         let charge = Charge { authorization: key, reference: "", amount: asked.amount };
-        let call = self.ask("AUTHORIZE", key, &charge, asked.token).await?;
+        let call = self.ask("AUTHORIZE", key, &charge, asked.token, asked.order).await?;
         if matches!(asked.token, "tok_timeout" | "tok_timeout_declined") {
             tracing::debug!(order.id = asked.order, "the sandbox keeps its answer to itself");
             std::future::pending::<()>().await;
@@ -183,7 +187,7 @@ impl Channel for Sandbox {
     }
 
     async fn capture(&self, key: &str, charge: &Charge<'_>) -> Answer {
-        answer(&self.ask("CAPTURE", key, charge, "").await?)
+        answer(&self.ask("CAPTURE", key, charge, "", "").await?)
     }
 
     async fn void(&self, key: &str, charge: &Charge<'_>) -> Answer {
@@ -193,6 +197,10 @@ impl Channel for Sandbox {
     async fn refund(&self, key: &str, charge: &Charge<'_>) -> Answer {
         let token = self.token_of(charge.authorization).await?;
         answer(&self.run("REFUND", key, charge, &token, token == "tok_refund_fails_once").await?)
+    }
+
+    async fn statement(&self, day: Day, after: &str) -> Result<Page, Fault> {
+        Ok(statement::read(self.db.writer(), day, after).await?)
     }
 
     async fn query(&self, key: &str) -> Result<Option<Outcome>, Fault> {
@@ -208,10 +216,11 @@ async fn serve(db: &Db, asked: &[Asked]) -> Served<Asked> {
     Ok(asked.iter().map(|asked| booked.remove(&asked.key).ok_or_else(lost)).collect())
 }
 
-const ASKED: [Column; 8] = [
+const ASKED: [Column; 9] = [
     rows::text("key"),
     rows::text("kind"),
     rows::text("authorization_key"),
+    rows::text("order_name"),
     rows::text("token"),
     rows::text("refusal"),
     rows::text("reference"),
@@ -223,8 +232,8 @@ const ASKED: [Column; 8] = [
 /// time; what was done stays as it was.
 async fn book_all(db: &Db, asked: &[Asked]) -> Result<Vec<Call>, DbErr> {
     let text = format!(
-        "INSERT INTO sandbox_calls (key, kind, authorization_key, create_time, {COLUMNS})
-         SELECT new.key, new.kind, new.authorization_key, $1,
+        "INSERT INTO sandbox_calls (key, kind, authorization_key, create_time, order_name, {COLUMNS})
+         SELECT new.key, new.kind, new.authorization_key, $1, new.order_name,
             CASE WHEN new.kind = 'AUTHORIZE' THEN new.token ELSE COALESCE(promised.token, '') END,
             1,
             CASE WHEN new.kind = 'AUTHORIZE' THEN new.token <> 'tok_unavailable_once'
@@ -243,11 +252,12 @@ async fn book_all(db: &Db, asked: &[Asked]) -> Result<Vec<Call>, DbErr> {
     );
     let mut sorted: Vec<&Asked> = asked.iter().collect();
     sorted.sort_by(|one, other| one.key.cmp(&other.key));
-    let row = |asked: &Asked| -> [Value; 8] {
+    let row = |asked: &Asked| -> [Value; 9] {
         [
             asked.key.as_str().into(),
             asked.kind.into(),
             asked.authorization.as_str().into(),
+            asked.order.as_str().into(),
             asked.token.as_str().into(),
             refusal_of(&asked.token).into(),
             asked.reference.as_str().into(),
@@ -333,6 +343,7 @@ async fn done(tx: &DatabaseTransaction, kind: &str, charge: &Charge<'_>) -> Resu
 /// Books an authorization as refused before it arrives, so that it does nothing when it does.
 async fn forestall(tx: &DatabaseTransaction, charge: &Charge<'_>) -> Result<(), DbErr> {
     let unused = Money::zero(charge.amount.currency);
-    let call = book(tx, "AUTHORIZE", charge.authorization, &Charge { amount: unused, ..*charge }, "").await?;
+    let call =
+        book(tx, "AUTHORIZE", charge.authorization, &Charge { amount: unused, ..*charge }, "", "").await?;
     if call.done { Ok(()) } else { finish(tx, charge.authorization, "ALREADY_VOIDED").await }
 }

@@ -1,7 +1,7 @@
 //! Payments that are denied, or looked at first.
 use std::time::Duration;
 
-use chassis::testing::Client;
+use chassis::testing::{Client, eventually};
 use contract::payment::v1 as pb;
 use contract::payment::v1::payment::{Review, State};
 use contract::payment::v1::risk_rule::{Outcome, Scope};
@@ -17,7 +17,9 @@ type Risk = RiskServiceClient<Client>;
 
 impl Shop {
     fn risk(&self) -> Risk {
-        RiskServiceClient::new(self.host.as_staff(&["risk.read", "risk.write", "payment.review"]))
+        RiskServiceClient::new(
+            self.host.as_user("users/rita", &["risk.read", "risk.write", "payment.review"]),
+        )
     }
 
     async fn rule(&self, rule: pb::RiskRule) -> pb::RiskRule {
@@ -186,6 +188,7 @@ async fn what_is_under_review_is_promised_and_taken_once_approved() {
     assert_eq!((payment.state(), payment.review()), (State::Authorized, Review::Waiting));
     shop.announce(&payment.order, &confirmed(&payment)).await;
     shop.announce(&payment.order, &confirmed(&payment)).await; // as another event
+    eventually(async || shop.row("SELECT 1 FROM payments WHERE review = 'HELD'").await).await;
     shop.quiet().await;
     assert_eq!(shop.get(&payment).await.state(), State::Authorized);
     refused(
@@ -204,7 +207,7 @@ async fn what_is_under_review_is_promised_and_taken_once_approved() {
     assert_eq!(shop.risk().approve_payment(asked).await.unwrap().into_inner(), approved);
     let taken = shop.until(&payment, State::Captured).await;
     assert_eq!((taken.review(), taken.review_note.as_str()), (Review::Approved, "she called back"));
-    assert!(!taken.reviewer.is_empty());
+    assert_eq!(taken.reviewer, "users/rita");
     assert!(shop.under_review().await.is_empty());
     refused(
         shop.risk().refuse_payment(refuse(&payment)).await,
@@ -231,8 +234,7 @@ async fn what_is_refused_is_given_up_and_its_order_is_told_once_it_is_confirmed(
     let shop = Shop::open().await;
     let (late, early) = (shop.reviewed().await, shop.authorized("tok_visa").await);
     shop.announce(&late.order, &confirmed(&late)).await;
-    chassis::testing::eventually(async || shop.row("SELECT 1 FROM payments WHERE review = 'HELD'").await)
-        .await;
+    eventually(async || shop.row("SELECT 1 FROM payments WHERE review = 'HELD'").await).await;
     shop.risk().refuse_payment(refuse(&late)).await.unwrap();
     shop.risk().refuse_payment(refuse(&early)).await.unwrap();
     shop.until(&early, State::Voided).await;
@@ -240,7 +242,7 @@ async fn what_is_refused_is_given_up_and_its_order_is_told_once_it_is_confirmed(
     shop.announce(&early.order, &confirmed(&early)).await;
     for payment in [&late, &early] {
         shop.until(payment, State::Voided).await;
-        let failures = chassis::testing::eventually(async || {
+        let failures = eventually(async || {
             Some(shop.announced::<pb::PaymentFailed>(payment).await).filter(|failures| !failures.is_empty())
         })
         .await;
@@ -297,13 +299,13 @@ async fn nobody_decides_about_their_own_payment() {
 async fn a_rule_is_never_changed_and_what_was_ended_can_be_read() {
     let shop = Shop::open().await;
     let rule = shop.rule(pb::RiskRule { title: "large".to_owned(), ..above(39, Outcome::Deny) }).await;
-    assert!(!rule.creator.is_empty());
+    assert_eq!(rule.creator, "users/rita");
     let request = pb::DeleteRiskRuleRequest { name: rule.name.clone(), request_id: String::new() };
     shop.risk().delete_risk_rule(request).await.unwrap();
     shop.authorized("tok_visa").await;
     let read = pb::GetRiskRuleRequest { name: rule.name.clone() };
     let read = shop.risk().get_risk_rule(read).await.unwrap().into_inner();
-    assert_eq!((read.title.as_str(), !read.deleter.is_empty()), ("large", true));
+    assert_eq!((read.title.as_str(), read.deleter.as_str()), ("large", "users/rita"));
     let held = shop.risk().list_risk_rules(pb::ListRiskRulesRequest::default()).await.unwrap().into_inner();
     assert!(held.risk_rules.is_empty());
     let all = pb::ListRiskRulesRequest { show_deleted: true, ..Default::default() };
