@@ -17,6 +17,7 @@ pub(crate) fn shown(command: Command) -> Command {
         .mut_subcommand("demo", |demo| only(demo, &operator()))
         .mut_subcommand("sample", |sample| only(sample, &operator()))
         .mut_subcommand("rebuild", |rebuild| only(rebuild, &operator()))
+        .mut_subcommand("reconcile", |reconcile| only(reconcile, &operator()))
         .mut_subcommand("audit", |audit| only(audit, &operator()));
     command
         .mut_subcommand("import", |import| {
@@ -53,9 +54,14 @@ mod tests {
 
     #[test]
     fn a_tool_shows_the_settings_it_uses_and_no_others() {
-        for tool in
-            [&["audit"] as &[&str], &["demo"], &["sample"], &["import", "online-retail"], &["parked", "list"]]
-        {
+        for tool in [
+            &["audit"] as &[&str],
+            &["demo"],
+            &["sample"],
+            &["reconcile"],
+            &["import", "online-retail"],
+            &["parked", "list"],
+        ] {
             let help = help(tool);
             for word in ["DATA_DIR", "KEYS_DIR", "ORDER_URL", "LOG"] {
                 assert!(help.contains(word), "{tool:?} does not show {word}");

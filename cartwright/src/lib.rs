@@ -1,7 +1,8 @@
 //! The command: every service in one process, and the tools of those who run a shop.
 //!
 //! `serve` starts the shop; `demo` tells one purchase step by step; `import` takes over orders from elsewhere; `audit`
-//! checks that the books balance; `parked` looks after messages that failed; `admin` and `keys` make what an installation begins with.
+//! checks that the books balance; `reconcile` compares them with what payment channels state;
+//! `parked` looks after messages that failed; `admin` and `keys` make what an installation begins with.
 
 #![warn(clippy::print_stdout, clippy::print_stderr)] // they panic where nobody reads: see say
 
@@ -18,6 +19,7 @@ mod import;
 mod operator;
 mod parked;
 mod rebuild;
+mod reconcile;
 mod sample;
 mod serve;
 
@@ -58,6 +60,8 @@ enum Command {
     /// Looks after messages that a service could not handle.
     #[command(subcommand)]
     Parked(parked::Parked),
+    /// Compares the books with what a payment channel states of a day, and names what differs.
+    Reconcile(Box<reconcile::Reconcile>),
     /// Brings what is shown of orders in step with their events, while the shop serves.
     Rebuild {
         #[command(flatten)]
@@ -115,6 +119,10 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Parked(parked) => {
             quiet(parked.settings())?;
             parked.run().await
+        }
+        Command::Reconcile(reconcile) => {
+            quiet(&reconcile.settings)?;
+            reconcile.run().await
         }
         Command::Rebuild { settings } => {
             quiet(&settings)?;

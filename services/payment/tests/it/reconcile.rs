@@ -81,13 +81,12 @@ async fn each_difference_is_a_break_that_names_both_sides() {
     // The capture of an order whose money we only have promised, under the key that we would use.
     let capture = Operation { key: capture_key(&undone), order: undone.order.clone(), ..captured(&fine) };
     let in_yen = Operation { currency: "JPY".to_owned(), ..captured(&foreign) };
-    provider.simulator.script(|script| {
-        script.statement = Adjusted {
-            without: vec![captured(&unstated).key, captured(&foreign).key],
-            amounts: [(captured(&other).key, 3999)].into(),
-            with: vec![strange.clone(), capture.clone(), in_yen],
-        };
-    });
+    let statement = Adjusted {
+        without: vec![captured(&unstated).key, captured(&foreign).key],
+        amounts: [(captured(&other).key, 3999)].into(),
+        with: vec![strange, capture, in_yen],
+    };
+    provider.simulator.script(|script| script.statement = statement);
     let report = shop.reconcile().await;
     assert_eq!((report.state(), report.break_count), (Report::Broken, 5));
     let breaks = shop.breaks(&report, false).await;
