@@ -6,8 +6,8 @@ mod m20261120_000003_sandbox;
 mod m20261121_000004_provider;
 mod m20261121_000005_announcements;
 mod m20261128_000006_statements;
-mod m20261128_000006_risk;
-mod m20261128_000007_reconciliation;
+mod m20261128_000007_risk;
+mod m20261128_000008_reconciliation;
 
 use sea_orm_migration::sea_orm::{ConnectionTrait, DatabaseBackend, DbErr};
 use sea_orm_migration::{MigrationTrait, MigratorTrait, SchemaManager};
@@ -25,8 +25,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000004_provider::Migration),
             Box::new(m20261121_000005_announcements::Migration),
             Box::new(m20261128_000006_statements::Migration),
-            Box::new(m20261128_000006_risk::Migration),
-            Box::new(m20261128_000007_reconciliation::Migration),
+            Box::new(m20261128_000007_risk::Migration),
+            Box::new(m20261128_000008_reconciliation::Migration),
         ]
     }
 }

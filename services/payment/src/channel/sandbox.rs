@@ -343,7 +343,6 @@ async fn done(tx: &DatabaseTransaction, kind: &str, charge: &Charge<'_>) -> Resu
 /// Books an authorization as refused before it arrives, so that it does nothing when it does.
 async fn forestall(tx: &DatabaseTransaction, charge: &Charge<'_>) -> Result<(), DbErr> {
     let unused = Money::zero(charge.amount.currency);
-    let call =
-        book(tx, "AUTHORIZE", charge.authorization, &Charge { amount: unused, ..*charge }, "", "").await?;
+    let call = book(tx, "AUTHORIZE", charge.authorization, &Charge { amount: unused, ..*charge }, "").await?;
     if call.done { Ok(()) } else { finish(tx, charge.authorization, "ALREADY_VOIDED").await }
 }

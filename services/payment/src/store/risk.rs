@@ -7,7 +7,7 @@ use chassis::id::Id;
 use chassis::money::Money;
 use chassis::rows::{self, Column, Rows};
 use chassis::time::Timestamp;
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, FromQueryResult, Value};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, FromQueryResult, QueryResult, Value};
 
 use super::{After, money, sql, unknown};
 use crate::domain::risk::{Blocked, Limit, Made, Outcome, RULES_MAX, Rule, Scope, Seen};
@@ -173,9 +173,9 @@ pub(crate) async fn blocked(
 ) -> Result<HashMap<String, Id<Blocked>>, DbErr> {
     const ASKED: [Column; 1] = [rows::text("asked")];
     let text = "SELECT customer, id FROM blocklist_entries JOIN {rows} AS these ON customer = asked WHERE delete_time IS NULL";
-    let found = Rows::new(&ASKED, customers.iter().map(|customer| [(*customer).into()]))
-        .query(on, text, &[], |row| Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?)));
-    Ok(found.await?.into_iter().collect())
+    let rows = Rows::new(&ASKED, customers.iter().map(|customer| [(*customer).into()]));
+    let read = |row: &QueryResult| Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?));
+    Ok(rows.query(on, text, &[], read).await?.into_iter().collect())
 }
 
 /// A page of the blocklist, newest first; only that of a customer where one is named.

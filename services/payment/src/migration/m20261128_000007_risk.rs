@@ -7,7 +7,7 @@ pub(super) struct Migration;
 
 impl MigrationName for Migration {
     fn name(&self) -> &str {
-        "m20261128_000006_risk"
+        "m20261128_000007_risk"
     }
 }
 
