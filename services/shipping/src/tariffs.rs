@@ -2,6 +2,7 @@
 //! after all of them asked.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use chassis::db::Db;
 use chassis::money::Currency;
@@ -50,12 +51,14 @@ async fn read(db: &Db, asked: &[Asked]) -> Served<Asked> {
     let mut answers = Vec::with_capacity(asked.len());
     for Asked { country, currency } in asked {
         let key = (country.as_str(), currency.as_str());
-        if !known.contains_key(&key) {
-            let rates =
-                store::rates::of_country(db.reader(), country, *currency).await.map_err(Error::from)?;
-            known.insert(key, rates);
-        }
-        answers.push(Ok(known[&key].clone()));
+        let rates = match known.entry(key) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => {
+                let rates = store::rates::of_country(db.reader(), country, *currency).await;
+                new.insert(rates.map_err(Error::from)?)
+            }
+        };
+        answers.push(Ok(rates.clone()));
     }
     Ok(answers)
 }
