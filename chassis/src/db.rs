@@ -302,7 +302,15 @@ fn options(url: &str, patient: bool) -> ConnectOptions {
         options.max_connections(POSTGRES_CONNECTIONS_MAX).idle_timeout(Duration::from_secs(60));
         if !patient {
             options.map_sqlx_postgres_opts(|postgres| {
-                postgres.options([("statement_timeout", "3s"), ("idle_in_transaction_session_timeout", "5s")])
+                postgres.options([
+                    ("statement_timeout", "3s"),
+                    ("idle_in_transaction_session_timeout", "5s"),
+                    // Statements of requests find rows by index and are planned once: a plan made while a table was small
+                    // must not read it whole when it has grown. Whoever reads whole tables does so as `auditor`.
+                    ("plan_cache_mode", "force_generic_plan"),
+                    ("enable_seqscan", "off"),
+                    ("jit", "off"),
+                ])
             });
         }
     }

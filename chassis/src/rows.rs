@@ -181,6 +181,14 @@ impl<const N: usize> Rows<N> {
         Ok(found)
     }
 
+    /// Runs a statement that writes, as a transaction of its own, or several where SQLite needs them.
+    pub(crate) async fn run_alone(&self, db: &Db, sql: &str, values: &[Value]) -> Result<(), DbErr> {
+        for statement in self.statements(db.backend(), sql, values) {
+            db.execute(statement).await?;
+        }
+        Ok(())
+    }
+
     /// Runs a statement that answers rows of a known shape.
     pub async fn all<T: FromQueryResult>(
         &self,

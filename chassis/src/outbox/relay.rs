@@ -13,6 +13,7 @@ use crate::bus::{Bus, Unavailable};
 use crate::db::Db;
 use crate::event::Envelope;
 use crate::failpoint;
+use crate::rows::{self, Column, Rows};
 use crate::time::Timestamp;
 
 /// Events read, sent and marked together.
@@ -205,11 +206,10 @@ impl Relay {
         if sent.is_empty() {
             return Ok(());
         }
-        // The numbers are ours, and a prepared statement for each length of list would crowd out the useful ones.
-        let list: Vec<String> = sent.iter().map(i64::to_string).collect();
-        let now = Timestamp::now().micros();
-        let sql = format!("UPDATE outbox SET published_at = {now} WHERE seq IN ({})", list.join(","));
-        self.db.execute_unprepared(&sql).await?;
+        const SEQ: [Column; 1] = [rows::bigint("sent")];
+        let sql = "UPDATE outbox SET published_at = $1 FROM {rows} AS these WHERE seq = sent";
+        let rows = Rows::new(&SEQ, sent.iter().map(|seq| [(*seq).into()]));
+        rows.run_alone(&self.db, sql, &[Timestamp::now().micros().into()]).await?;
         metrics::counter!("outbox_published_total").increment(u64::try_from(sent.len()).unwrap_or(u64::MAX));
         Ok(())
     }
