@@ -37,24 +37,26 @@ impl Handle<OrderConfirmed> for Service {
             self.till.wakes.payments();
         }
         for ((event, _), (id, total)) in events.iter().zip(confirmed) {
-            if !wanted.contains(&id) {
-                not_wanted(tx, event, total).await?;
+            if !wanted.contains(&id) && not_wanted(tx, event, total).await? {
+                self.till.wakes.payments();
             }
         }
         Ok(())
     }
 }
 
-/// Why the money of a confirmed order is not to be taken now. An order may have been cancelled by now: giving up wins.
-async fn not_wanted(tx: &DatabaseTransaction, event: &OrderConfirmed, total: Money) -> Result<(), Error> {
-    match of_order(tx, &event.order, &event.payment).await? {
-        Some(payment) if payment.amount != total => {
-            Err(Error::poison("the order's total is not what was authorized"))
-        }
-        // It was decided on before, or waits for somebody to decide.
-        Some(payment) => Ok(risk::confirmed(tx, &payment).await.map(drop)?),
-        None => Ok(()),
+/// Why the money of a confirmed order is not taken yet. An order may have been cancelled by now: giving up wins. Whether it is
+/// to be taken after all is the answer: somebody may have approved it just now.
+async fn not_wanted(tx: &DatabaseTransaction, event: &OrderConfirmed, total: Money) -> Result<bool, Error> {
+    let Some(payment) = of_order(tx, &event.order, &event.payment).await? else { return Ok(false) };
+    if payment.amount != total {
+        return Err(Error::poison("the order's total is not what was authorized"));
     }
+    if !risk::confirmed(tx, &payment).await? || payment.goal != Goal::Authorize {
+        return Ok(false);
+    }
+    payments::want(tx, payment.id, Goal::Capture, Timestamp::now()).await?;
+    Ok(true)
 }
 
 impl Handle<OrderCancelled> for Service {
