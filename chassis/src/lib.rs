@@ -21,6 +21,7 @@ pub mod money;
 pub mod once;
 pub mod operations;
 pub mod outbox;
+pub mod pace;
 pub mod page;
 pub mod policy;
 pub mod rows;

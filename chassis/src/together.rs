@@ -1,7 +1,9 @@
 //! Serves what many ask for at the same time together, in one transaction instead of one each.
 //!
-//! Nobody waits for more to come: whoever asks while nothing is under way is served at once and alone. What comes in
-//! meanwhile waits, and is served by the next transaction, all of it.
+//! Whoever asks while nothing is under way is served at once and alone. What comes in meanwhile waits, and is served by
+//! the next transaction, all of it. Where many ask at the same time, the next transaction also waits a moment for those who
+//! were served together before and will ask together again: an order passes several such places, and customers who keep
+//! together on the way share the transactions of all of them.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::future::Future;
@@ -10,7 +12,7 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use tokio::sync::{Semaphore, oneshot};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 use tonic::{Code, Status};
 use tracing::{Instrument, Span};
 
@@ -21,6 +23,9 @@ const WAITING_MAX: usize = 1024;
 /// Wishes served by one transaction, and their size after which no more are taken in.
 const TOGETHER_MAX: usize = 64;
 const SIZE_MAX: usize = 1000;
+/// How long the next to be served wait for others who are about to ask, and how long after anybody had company they do.
+const GATHER: Duration = Duration::from_millis(2);
+const COMPANY: Duration = Duration::from_millis(100);
 
 /// What is asked for.
 pub trait Wish: Clone + Send + Sync + 'static {
@@ -58,6 +63,8 @@ struct Line<W: Wish> {
     waiting: VecDeque<Asked<W>>,
     /// Whether somebody serves: then whoever comes only gets in line.
     served: bool,
+    /// Until when others are expected to ask at nearly the same time; never where one alone asks again and again.
+    company_until: Option<Instant>,
 }
 
 struct Asked<W: Wish> {
@@ -78,7 +85,7 @@ impl<W: Wish> Together<W> {
         Together(Arc::new(Inner {
             serve: Box::new(move |wishes| Box::pin(serve(wishes))),
             places: Semaphore::new(WAITING_MAX),
-            line: Mutex::new(Line { waiting: VecDeque::new(), served: false }),
+            line: Mutex::new(Line { waiting: VecDeque::new(), served: false, company_until: None }),
         }))
     }
 
@@ -119,7 +126,10 @@ impl<W: Wish> Inner<W> {
         // Should serving panic, the next to come serves those who wait.
         let serving = Serving(self);
         loop {
-            let next = self.line().next();
+            if self.line().expects_company(Instant::now()) {
+                sleep(GATHER).await;
+            }
+            let next = self.line().next(Instant::now());
             let Some(together) = next else { break };
             self.serve(together).await;
         }
@@ -168,8 +178,13 @@ impl<W: Wish> Drop for Serving<'_, W> {
 }
 
 impl<W: Wish> Line<W> {
+    /// Whether those who wait should wait a moment longer.
+    fn expects_company(&self, now: Instant) -> bool {
+        (1..TOGETHER_MAX).contains(&self.waiting.len()) && self.company_until.is_some_and(|until| now < until)
+    }
+
     /// Whoever waits now, as many as fit: one wish about each thing. Where nobody does, nobody serves any more.
-    fn next(&mut self) -> Option<Vec<Asked<W>>> {
+    fn next(&mut self, now: Instant) -> Option<Vec<Asked<W>>> {
         let mut about = BTreeSet::new();
         let mut size = 0;
         let (mut together, mut later) = (Vec::new(), VecDeque::new());
@@ -184,6 +199,9 @@ impl<W: Wish> Line<W> {
         }
         later.append(&mut self.waiting);
         self.waiting = later;
+        if together.len() > 1 {
+            self.company_until = Some(now + COMPANY);
+        }
         self.served = !together.is_empty();
         self.served.then_some(together)
     }
@@ -221,14 +239,31 @@ mod tests {
         }
     }
 
-    /// How many are served together, turn by turn, of those who wait now. Nobody waits for more to come.
+    fn line(asked: impl IntoIterator<Item = Asked<Lines>>) -> Line<Lines> {
+        Line { waiting: asked.into_iter().collect(), served: true, company_until: None }
+    }
+
+    /// How many are served together, turn by turn, of those who wait now.
     fn turns(asked: impl IntoIterator<Item = Asked<Lines>>) -> Vec<usize> {
-        let mut line = Line { waiting: asked.into_iter().collect(), served: true };
-        std::iter::from_fn(|| line.next().map(|together| together.len())).collect()
+        let mut line = line(asked);
+        std::iter::from_fn(|| line.next(Instant::now()).map(|together| together.len())).collect()
     }
 
     #[test]
-    fn whoever_waits_is_served_at_once_together_and_nobody_waits_for_more() {
+    fn one_who_asks_alone_never_waits_and_those_who_had_company_do_for_a_while() {
+        let (now, mut line) = (Instant::now(), line([wish(1, 1)]));
+        assert!(!line.expects_company(now));
+        assert_eq!(line.next(now).map(|alone| alone.len()), Some(1));
+        line.waiting.extend([wish(2, 1), wish(3, 1)]);
+        assert_eq!(line.next(now).map(|both| both.len()), Some(2));
+        assert!(!line.expects_company(now), "nobody waits");
+        line.waiting.push_back(wish(4, 1));
+        assert!(line.expects_company(now));
+        assert!(!line.expects_company(now + COMPANY));
+    }
+
+    #[test]
+    fn whoever_waits_is_served_together() {
         assert_eq!(turns([wish(1, 1)]), [1]);
         assert_eq!(turns((0..100).map(|order| wish(order, 1))), [TOGETHER_MAX, 100 - TOGETHER_MAX]);
     }

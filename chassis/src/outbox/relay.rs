@@ -13,6 +13,7 @@ use crate::bus::{Bus, Unavailable};
 use crate::db::Db;
 use crate::event::Envelope;
 use crate::failpoint;
+use crate::pace::Pace;
 use crate::rows::{self, Column, Rows};
 use crate::time::Timestamp;
 
@@ -78,10 +79,13 @@ impl Relay {
 
     /// Sends until told to stop; what is being sent then is still finished.
     pub async fn run(mut self, shutdown: CancellationToken) {
-        let mut pause = PAUSE_MIN;
+        let (mut pace, mut pause) = (Pace::default(), PAUSE_MIN);
         let db = self.db.clone();
         // While the bus is away the lease runs out, and a relay elsewhere may have more luck.
         while shutdown.run_until_cancelled(self.bus.ready()).await.is_some() {
+            if shutdown.run_until_cancelled(pace.turn()).await.is_none() {
+                break;
+            }
             // Listening starts before reading, so that a commit in between is not missed.
             let announced = db.announced().notified();
             tokio::pin!(announced);

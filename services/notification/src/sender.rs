@@ -4,7 +4,7 @@ mod word;
 
 use std::{collections::BTreeMap, time::Duration};
 
-use chassis::{client, db::Db, id::Id, status, time::Timestamp};
+use chassis::{client, db::Db, id::Id, pace::Pace, status, time::Timestamp};
 use contract::{
     identity::v1::identity_service_client::IdentityServiceClient,
     order::v1::order_service_client::OrderServiceClient,
@@ -57,7 +57,9 @@ impl Sender {
     /// Sends what is due until shutdown.
     pub(crate) async fn run(self, shutdown: CancellationToken) {
         let mut sweep_at = tokio::time::Instant::now();
+        let mut pace = Pace::default();
         loop {
+            pace.turn().await;
             let committed = self.db.committed().notified();
             tokio::pin!(committed);
             committed.as_mut().enable();
@@ -79,6 +81,7 @@ impl Sender {
                 return;
             }
             if full {
+                pace.hurry();
                 continue;
             }
             tokio::select! {

@@ -7,6 +7,7 @@ use std::slice;
 use std::time::Duration;
 
 use chassis::db::Db;
+use chassis::pace::Pace;
 use chassis::status;
 use chassis::time::Timestamp;
 use futures::{StreamExt, stream};
@@ -37,7 +38,9 @@ pub(crate) struct Packing {
 impl Packing {
     /// Works on what is due until shutdown.
     pub(crate) async fn run(self, shutdown: CancellationToken) {
+        let mut pace = Pace::default();
         loop {
+            pace.turn().await;
             // Made before looking, so that what commits meanwhile is not missed.
             let committed = self.db.committed().notified();
             let full = self.round().await.unwrap_or_else(|error| {
@@ -48,6 +51,7 @@ impl Packing {
                 return;
             }
             if full {
+                pace.hurry();
                 continue;
             }
             // Whether a commit or the time came first makes no difference.

@@ -17,6 +17,7 @@ use crate::bus::Unavailable;
 use crate::consumer::Consumer;
 use crate::event::Envelope;
 use crate::id::Id;
+use crate::pace::Pace;
 use crate::time::Timestamp;
 
 /// Messages taken from the broker and not yet acknowledged: also how many are applied together.
@@ -102,11 +103,12 @@ async fn receive(
         tokio::time::timeout(ANSWER_MAX, consuming).await.map_err(|_| Broken::Silent)??;
     tracing::info!(messaging.destination.name = names.queue(noun), "receiving");
 
+    let mut pace = Pace::default();
     let received = loop {
         let took = tokio::select! {
             () = shutdown.cancelled() => break Ok(()),
             delivery = live.next() => match taken(delivery) {
-                Ok(first) => take(&mut live, first, consumer, shutdown).await,
+                Ok(first) => take(&mut live, first, &mut pace, consumer, shutdown).await,
                 Err(broken) => Err(broken),
             },
             delivery = dead.next() => match taken(delivery) {
@@ -131,14 +133,16 @@ fn taken(delivery: Option<Result<Delivery, lapin::Error>>) -> Result<Message, Br
     Ok(Message::from(delivery.ok_or(Broken::Lost)??))
 }
 
-/// Applies a message with all that came in behind it, and acknowledges them together. What is in hand is finished when
+/// Applies a message with all that has come in behind it by its turn, and acknowledges them together. What is in hand is finished when
 /// the consumer is told to stop.
 async fn take(
     live: &mut lapin::Consumer,
     first: Message,
+    pace: &mut Pace,
     consumer: &Consumer,
     stop: &CancellationToken,
 ) -> Result<(), Broken> {
+    pace.turn().await;
     let (mut envelopes, mut faulty) = (Vec::new(), Vec::new());
     let mut last = None;
     let mut next = Some(first);
@@ -151,6 +155,9 @@ async fn take(
         if envelopes.len() + faulty.len() < usize::from(PREFETCH) {
             next = live.next().now_or_never().map(taken).transpose()?;
         }
+    }
+    if envelopes.len() + faulty.len() == usize::from(PREFETCH) {
+        pace.hurry();
     }
     let kept = kept(stop, consumer, &faulty, &envelopes).await;
     if let (true, Some(last)) = (kept, last) {

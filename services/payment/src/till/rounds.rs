@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::time::Duration;
 
+use chassis::pace::Pace;
 use chassis::status;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
@@ -30,11 +31,15 @@ pub(super) async fn work<T, L, W>(
     let mut work = FuturesUnordered::new();
     let mut every = tokio::time::interval(EVERY);
     every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut pace = Pace::default();
     let (mut look, mut more) = (false, false);
     loop {
         let places = at_once - work.len();
         if look && places > 0 {
-            let taking = take(i64::try_from(places).unwrap_or(i64::MAX));
+            let taking = async {
+                pace.turn().await;
+                take(i64::try_from(places).unwrap_or(i64::MAX)).await
+            };
             tokio::pin!(taking);
             // What is worked on goes on meanwhile: it may hold the database's only pen.
             let taken = loop {
