@@ -22,6 +22,7 @@ mod rebuild;
 mod reconcile;
 mod sample;
 mod serve;
+pub mod simulated;
 
 use std::process::ExitCode;
 

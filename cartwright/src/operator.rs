@@ -1,5 +1,6 @@
 //! The operator: calls services directly, as whoever holds the installation's keys may.
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -9,6 +10,7 @@ use chassis::client::{self, Channel};
 use chassis::config::{self, NOUNS, Settings};
 use chassis::host::OPERATOR;
 use chassis::policy::{self, Access};
+use chassis::simulated::Network;
 use contract::operations::v1::operations_service_client::OperationsServiceClient;
 use contract::operations::v1::{EventLag, GetEventLagRequest};
 use tonic::Request;
@@ -35,8 +37,27 @@ pub(crate) const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
 #[derive(Clone)]
 pub(crate) struct Operator {
     keys: Keyring,
-    settings: Settings,
+    way: Way,
     caller: Caller,
+}
+
+/// Where services are found.
+#[derive(Clone)]
+enum Way {
+    /// Where settings say, or where a shop in one process has noted.
+    Told(Box<Settings>),
+    /// In a simulation.
+    Simulated(Arc<dyn Network>),
+}
+
+/// Whoever holds the keys: may do everything.
+pub(crate) fn caller() -> Caller {
+    let rules = policy::all().filter_map(|method| match &method.access {
+        Access::Permission(permission) => Some(permission.clone()),
+        Access::Public | Access::Guest | Access::User | Access::Internal => None,
+    });
+    let permissions: BTreeSet<String> = rules.chain(BEYOND.map(String::from)).collect();
+    Caller::person("operators/cli", None, permissions)
 }
 
 impl Operator {
@@ -49,21 +70,29 @@ impl Operator {
                 folder.display()
             )
         })?;
-        let rules = policy::all().filter_map(|method| match &method.access {
-            Access::Permission(permission) => Some(permission.clone()),
-            Access::Public | Access::Guest | Access::User | Access::Internal => None,
-        });
-        let permissions: BTreeSet<String> = rules.chain(BEYOND.map(String::from)).collect();
-        let caller = Caller::person("operators/cli", None, permissions);
-        Ok(Operator { keys, settings: settings.clone(), caller })
+        Ok(Operator::by(keys, Way::Told(Box::new(settings.clone()))))
+    }
+
+    /// The operator of a simulated shop.
+    pub(crate) fn simulated(keys: Keyring, network: Arc<dyn Network>) -> Self {
+        Operator::by(keys, Way::Simulated(network))
+    }
+
+    fn by(keys: Keyring, way: Way) -> Self {
+        Operator { keys, way, caller: caller() }
     }
 
     /// The channel to a service.
     pub(crate) fn channel(&self, noun: &str) -> anyhow::Result<Channel> {
-        let running = Addresses::read(&self.settings.data_dir)
-            .and_then(|addresses| addresses.services.get(noun).cloned());
-        let url = self
-            .settings
+        let settings = match &self.way {
+            Way::Told(settings) => settings,
+            Way::Simulated(network) => {
+                return Ok(Channel::simulated(&self.keys, noun, network.clone()));
+            }
+        };
+        let running =
+            Addresses::read(&settings.data_dir).and_then(|addresses| addresses.services.get(noun).cloned());
+        let url = settings
             .peers
             .url(noun)
             .map(String::from)

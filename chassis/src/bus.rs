@@ -3,6 +3,9 @@
 mod amqp;
 mod local;
 
+use std::fmt;
+use std::sync::Arc;
+
 use tokio_util::sync::CancellationToken;
 
 pub use amqp::AmqpBus;
@@ -10,21 +13,42 @@ pub use local::LocalBus;
 
 use crate::consumer::Consumer;
 use crate::event::Envelope;
+use crate::simulated::Broker;
 
 /// An event, or a message, was not taken. It will be offered again.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct Unavailable(pub(crate) String);
 
+impl Unavailable {
+    /// It was not taken, for this reason.
+    pub fn because(reason: impl Into<String>) -> Unavailable {
+        Unavailable(reason.into())
+    }
+}
+
 /// The way events travel, chosen by the settings.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub enum Bus {
     /// Within this process.
     Local(LocalBus),
     /// Through a broker.
     Amqp(AmqpBus),
+    /// Through the broker of a simulation.
+    Simulated(Arc<dyn Broker>),
     /// Nowhere: a lone service without a broker. Its events wait in the outbox.
     None,
+}
+
+impl fmt::Debug for Bus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Bus::Local(bus) => bus.fmt(f),
+            Bus::Amqp(bus) => bus.fmt(f),
+            Bus::Simulated(_) => f.write_str("Simulated"),
+            Bus::None => f.write_str("None"),
+        }
+    }
 }
 
 impl Bus {
@@ -33,6 +57,7 @@ impl Bus {
         match self {
             Bus::Local(bus) => bus.ready().await,
             Bus::Amqp(bus) => bus.ready().await,
+            Bus::Simulated(_) => {}
             Bus::None => {
                 tracing::warn!("there is no bus: events wait in the outbox until AMQP_URL is set");
                 std::future::pending().await
@@ -45,6 +70,7 @@ impl Bus {
         match self {
             Bus::Local(bus) => bus.publish(envelope).await,
             Bus::Amqp(bus) => bus.publish(envelope).await,
+            Bus::Simulated(broker) => broker.publish(envelope.clone()).await,
             Bus::None => Err(Unavailable("there is no bus".to_owned())),
         }
     }
@@ -60,6 +86,11 @@ impl Bus {
                         bus.serve(noun, consumer, shutdown.clone()).await;
                     }
                 }
+                Bus::Simulated(broker) => {
+                    if let Some(consumer) = &consumer {
+                        broker.serve(noun, consumer.clone(), shutdown.clone()).await;
+                    }
+                }
                 Bus::None => {}
             }
         };
@@ -69,7 +100,7 @@ impl Bus {
             }
         };
         let catch_up = async {
-            if let (Bus::Amqp(_), Some(consumer)) = (self, &consumer) {
+            if let (Bus::Amqp(_) | Bus::Simulated(_), Some(consumer)) = (self, &consumer) {
                 consumer.catch_up_always(shutdown.clone()).await;
             }
         };
@@ -79,7 +110,7 @@ impl Bus {
     /// Whether events can travel now.
     pub fn connected(&self) -> bool {
         match self {
-            Bus::Local(_) | Bus::None => true,
+            Bus::Local(_) | Bus::Simulated(_) | Bus::None => true,
             Bus::Amqp(bus) => bus.connected(),
         }
     }

@@ -24,10 +24,11 @@ use tracing::{Instrument, info_span};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 use self::body::Bounded;
-use self::peers::{Peer, Peers};
+use self::peers::{Peers, Way};
 use self::token::Tokens;
 use crate::auth::Keyring;
 use crate::caller::Caller;
+use crate::simulated::{self, Network};
 use crate::{Error, policy, status};
 
 /// Calls under way to one peer where nobody says otherwise.
@@ -80,14 +81,23 @@ impl Channel {
 
     /// The same, with so many calls under way at most: a slow peer must not take every task of ours with it.
     pub fn bounded(keys: &Keyring, noun: &str, urls: &str, in_flight_max: u16) -> Result<Channel, Error> {
+        Ok(Channel::to(keys, noun, Peers::new(urls)?, in_flight_max))
+    }
+
+    /// A channel through the network of a simulation.
+    pub fn simulated(keys: &Keyring, noun: &str, network: Arc<dyn Network>) -> Channel {
+        Channel::to(keys, noun, Peers::simulated(noun, network), IN_FLIGHT_MAX)
+    }
+
+    fn to(keys: &Keyring, noun: &str, peers: Peers, in_flight_max: u16) -> Channel {
         let inner = Inner {
             noun: noun.to_owned(),
             tokens: Tokens::new(keys),
-            peers: Peers::new(urls)?,
+            peers,
             places: Arc::new(Semaphore::new(in_flight_max.into())),
             streams: Arc::new(Semaphore::new(STREAMS_MAX.into())),
         };
-        Ok(Channel { inner: Arc::new(inner) })
+        Channel { inner: Arc::new(inner) }
     }
 
     /// Replaces the endpoints, as discovery finds them. Connections to those that stay are kept.
@@ -173,7 +183,8 @@ impl Inner {
         if Instant::now() >= until {
             return Err(too_late());
         }
-        let result = timeout_at(until, call(peer, request)).await.unwrap_or_else(|_| Err(too_late()));
+        let result =
+            timeout_at(until, call(&self.noun, peer.way, request)).await.unwrap_or_else(|_| Err(too_late()));
         let code = match &result {
             Ok(answer) => code(answer).unwrap_or(Code::Ok),
             Err(status) => status.code(),
@@ -207,10 +218,16 @@ impl Inner {
     }
 }
 
-async fn call(peer: Peer, request: http::Request<tonic::body::Body>) -> Result<Answer, Status> {
-    let mut channel = peer.channel;
-    let answer = async { channel.ready().await?.call(request).await }.await;
-    let mut answer = answer.map_err(|error| broken(&error))?;
+async fn call(noun: &str, way: Way, request: http::Request<tonic::body::Body>) -> Result<Answer, Status> {
+    let mut answer = match way {
+        Way::Transport(mut channel) => {
+            let answer = async { channel.ready().await?.call(request).await }.await;
+            answer.map_err(|error| broken(&error))?
+        }
+        Way::Simulated(network) => {
+            network.call(noun, request).await.map_err(|simulated::Lost| unreachable())?
+        }
+    };
     if ran_out(&answer) {
         answer.headers_mut().insert("grpc-status", http::HeaderValue::from(Code::DeadlineExceeded as i32));
     }
@@ -227,6 +244,10 @@ fn broken(error: &tonic::transport::Error) -> Status {
         next = cause.source();
     }
     tracing::debug!(error = status::chain(error), "call broken off");
+    unreachable()
+}
+
+fn unreachable() -> Status {
     status::unavailable("PEER_UNREACHABLE", "the peer could not be reached", Duration::from_millis(500))
 }
 

@@ -2,19 +2,25 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::Future;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
 use sea_orm::sqlx;
 use sea_orm::{
-    ConnAcquireErr, ConnectOptions, ConnectionTrait, Database, DatabaseBackend, DatabaseConnection,
-    DatabaseTransaction, DbErr, ExecResult, QueryResult, RuntimeErr, SqliteTransactionMode, Statement,
-    TransactionOptions, TransactionTrait,
+    ConnAcquireErr, ConnectOptions, ConnectionTrait, Database, DatabaseBackend, DatabaseTransaction, DbErr,
+    ExecResult, QueryResult, RuntimeErr, SqliteTransactionMode, Statement, TransactionOptions,
+    TransactionTrait,
 };
 use sea_orm_migration::MigratorTrait;
 use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 
 use crate::migration;
+use crate::simulated::Statements;
+
+mod reads;
+
+pub use reads::Reads;
 
 /// How long a caller waits for its turn to write before it is refused.
 const TURN: Duration = Duration::from_secs(5);
@@ -45,8 +51,10 @@ pub struct Db {
 #[derive(Debug)]
 struct Inner {
     url: Url,
-    writer: DatabaseConnection,
-    replica: Option<DatabaseConnection>,
+    writer: Reads,
+    replica: Option<Reads>,
+    /// In a simulation alone: what is run here is run in one go.
+    statements: Option<Statements>,
     /// SQLite has one writer at a time. Waiting here is fair and holds no connection; waiting in SQLite polls.
     turn: Option<Semaphore>,
     committed: Notify,
@@ -69,16 +77,25 @@ struct Wakes {
 impl Db {
     /// Opens the pools.
     pub async fn connect(url: &Url) -> Result<Db, DbErr> {
-        let writer = Database::connect(options(&url.primary, false)).await?;
+        Db::connect_by(url, None).await
+    }
+
+    /// The same in a simulation.
+    pub(crate) async fn connect_by(url: &Url, statements: Option<Statements>) -> Result<Db, DbErr> {
+        let open = async |url| Reads::open(options(url, false), &statements).await;
+        let writer = open(&url.primary).await?;
         let replica = match &url.replica {
-            Some(replica) => Some(Database::connect(options(replica, false)).await?),
+            Some(replica) => Some(open(replica).await?),
             None => None,
         };
-        let turn = (writer.get_database_backend() == DatabaseBackend::Sqlite).then(|| Semaphore::new(1));
+        // What is run in one go needs no turns.
+        let takes_turns = writer.get_database_backend() == DatabaseBackend::Sqlite && statements.is_none();
+        let turn = takes_turns.then(|| Semaphore::new(1));
         let inner = Inner {
             url: url.clone(),
             writer,
             replica,
+            statements,
             turn,
             committed: Notify::new(),
             announced: Notify::new(),
@@ -88,17 +105,26 @@ impl Db {
     }
 
     /// Where to read what may be a moment old: the replica where there is one.
-    pub fn reader(&self) -> &DatabaseConnection {
+    pub fn reader(&self) -> &Reads {
         self.inner.replica.as_ref().unwrap_or(&self.inner.writer)
     }
 
-    /// Where to read what was just written. Never begin a transaction on it: [`Db::write`] does that safely.
-    pub fn writer(&self) -> &DatabaseConnection {
+    /// Where to read what was just written.
+    pub fn writer(&self) -> &Reads {
         &self.inner.writer
     }
 
     /// Runs `work` in a transaction: commits when it succeeds, and then wakes the relay; rolls back when it fails.
     pub async fn write<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        E: From<DbErr>,
+        F: AsyncFnOnce(&DatabaseTransaction) -> Result<T, E>,
+    {
+        let transaction = pin!(self.transact(work));
+        undivided(&self.inner.statements, transaction).await
+    }
+
+    async fn transact<T, E, F>(&self, work: F) -> Result<T, E>
     where
         E: From<DbErr>,
         F: AsyncFnOnce(&DatabaseTransaction) -> Result<T, E>,
@@ -161,7 +187,7 @@ impl Db {
     /// connection with an open transaction back into the pool, and the next caller's writes would be lost.
     #[expect(clippy::disallowed_methods, reason = "this is where transactions begin")]
     async fn begin(&self) -> Result<DatabaseTransaction, DbErr> {
-        let writer = self.inner.writer.clone();
+        let writer = self.inner.writer.pool().clone();
         let options = TransactionOptions {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
             ..TransactionOptions::default()
@@ -203,8 +229,9 @@ impl Db {
         }
         let inner = Inner {
             url: Url { primary: url.clone(), replica: None },
-            writer: Database::connect(options).await?,
+            writer: Reads::open(options, &self.inner.statements).await?,
             replica: None,
+            statements: self.inner.statements.clone(),
             turn: None,
             committed: Notify::new(),
             announced: Notify::new(),
@@ -249,11 +276,19 @@ impl Db {
 
     /// Closes the pools. Work under way is finished first.
     pub async fn close(&self) -> Result<(), DbErr> {
-        self.inner.writer.close_by_ref().await?;
+        self.inner.writer.close().await?;
         match &self.inner.replica {
-            Some(replica) => replica.close_by_ref().await,
+            Some(replica) => replica.close().await,
             None => Ok(()),
         }
+    }
+}
+
+/// Waits for a statement, or a transaction. In a simulation nothing else happens meanwhile.
+async fn undivided<T>(statements: &Option<Statements>, statement: Pin<&mut impl Future<Output = T>>) -> T {
+    match statements {
+        None => statement.await,
+        Some(statements) => statements.run(statement).await,
     }
 }
 

@@ -16,7 +16,9 @@ use crate::{
     client,
     config::{self, Listen, NOUNS, Settings},
     db::Db,
-    health, saga, task,
+    health, saga,
+    simulated::World,
+    task,
 };
 
 mod access;
@@ -56,6 +58,8 @@ pub struct Host {
     pub health: health::Board,
     /// Whether all services share this process.
     pub embedded: bool,
+    /// What is around it in a simulation; nothing where it is real.
+    pub world: Option<World>,
     address: SocketAddr,
     /// Until it is served. Whoever serves it has the only handle, and closes the port by dropping it.
     listener: Arc<Mutex<Option<TcpListener>>>,
@@ -117,7 +121,10 @@ impl Host {
             return Ok(channel.clone());
         }
         let limit = self.settings.peer_in_flight_max;
-        let channel = client::Channel::bounded(&self.keys, noun, &self.peer_url(noun), limit)?;
+        let channel = match &self.world {
+            Some(world) => client::Channel::simulated(&self.keys, noun, world.network.clone()),
+            None => client::Channel::bounded(&self.keys, noun, &self.peer_url(noun), limit)?,
+        };
         channels.insert(noun, channel.clone());
         Ok(channel)
     }
@@ -137,7 +144,8 @@ impl Host {
 
     /// Opens the service's database, made when missing and, unless settings forbid, brought up to date.
     pub async fn db<M: MigratorTrait>(&self) -> Result<Db, Error> {
-        let db = database::open::<M>(self.noun, &self.settings).await?;
+        let statements = self.world.as_ref().map(|world| world.statements.clone());
+        let db = database::open_by::<M>(self.noun, &self.settings, statements).await?;
         if self.owns_folder && db.backend() == sea_orm::DatabaseBackend::Sqlite {
             // Whoever held a lease in it has died: what they left is taken up now rather than when the lease runs out.
             saga::abandon_all(&db).await?;
@@ -185,6 +193,7 @@ pub struct Process {
     follows_identity: bool,
     /// Keeps other processes out of the data folder; the system gives it back when the process ends, however it ends.
     folder: Option<File>,
+    world: Option<World>,
     /// Cancel it to stop every service at once; each host has a token of its own to stop it alone.
     pub shutdown: CancellationToken,
     /// The health of all of them.
@@ -219,8 +228,20 @@ impl Process {
             peers: Peers::default(),
             follows_identity: true,
             folder: None,
+            world: None,
             shutdown: CancellationToken::new(),
             health: health::Board::default(),
+        }
+    }
+
+    /// A process of one service in a simulation. Nobody else is on its data folder.
+    pub fn simulated(settings: &Settings, world: World, keys: Keyring) -> Self {
+        Self {
+            bus: Bus::Simulated(world.broker.clone()),
+            keys: HashMap::from([(keys.noun(), keys)]),
+            world: Some(world),
+            follows_identity: false,
+            ..Self::bare(settings)
         }
     }
 
@@ -241,10 +262,24 @@ impl Process {
 
     /// The surroundings of one of the services. Make all of them before serving the first, so that they find each other.
     pub fn host(&self, noun: &'static str, listener: TcpListener) -> Result<Host, Error> {
-        let keys =
-            self.keys.get(noun).cloned().ok_or_else(|| Error::Settings(format!("{noun} has no key")))?;
         let address = listener.local_addr().map_err(Error::io("the listener's address"))?;
         self.peers.enter(noun, address);
+        self.host_at(noun, address, Some(listener))
+    }
+
+    /// The surroundings of a service that is reached without a socket.
+    pub fn host_without_socket(&self, noun: &'static str) -> Result<Host, Error> {
+        self.host_at(noun, SocketAddr::from((Ipv4Addr::LOCALHOST, config::default_port(noun))), None)
+    }
+
+    fn host_at(
+        &self,
+        noun: &'static str,
+        address: SocketAddr,
+        listener: Option<TcpListener>,
+    ) -> Result<Host, Error> {
+        let keys =
+            self.keys.get(noun).cloned().ok_or_else(|| Error::Settings(format!("{noun} has no key")))?;
         self.health.enter(noun);
         Ok(Host {
             noun,
@@ -255,13 +290,14 @@ impl Process {
             shutdown: self.shutdown.child_token(),
             health: self.health.clone(),
             embedded: true,
+            world: self.world.clone(),
             address,
-            listener: Arc::new(Mutex::new(Some(listener))),
+            listener: Arc::new(Mutex::new(listener)),
             metrics_listener: None,
             peers: self.peers.clone(),
             follows_identity: self.follows_identity && noun != "identity",
             channels: Channels::default(),
-            owns_folder: self.folder.is_some(),
+            owns_folder: self.folder.is_some() || self.world.is_some(),
         })
     }
 

@@ -27,6 +27,7 @@ pub mod policy;
 pub mod rows;
 pub mod saga;
 pub mod server;
+pub mod simulated;
 pub mod status;
 pub mod task;
 pub mod telemetry;

@@ -4,7 +4,7 @@ use std::{convert::Infallible, future::Future, sync::Arc, time::Duration};
 use futures::{FutureExt, future::BoxFuture};
 use tokio_util::sync::CancellationToken;
 use tonic::{body::Body, server::NamedService, service::RoutesBuilder};
-use tower::Service;
+use tower::{Service, util::BoxCloneService};
 
 use crate::{
     Error,
@@ -125,7 +125,9 @@ impl Server {
     pub async fn run(mut self) -> Result<(), Error> {
         let (host, shutdown) = (self.host.clone(), self.host.shutdown.clone());
         let in_flight_ended = CancellationToken::new();
-        telemetry::metrics();
+        if host.world.is_none() {
+            telemetry::metrics();
+        }
         self.add_operations();
         let background = self.start_background(&in_flight_ended);
         let serving = self.serve();
@@ -221,13 +223,9 @@ impl Server {
             self.names
                 .extend(["grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"]);
         }
-        let drain = Duration::from_secs(host.settings.drain_seconds);
-        let listener = host.listener()?;
-        let address = listener.local_addr().map_err(Error::io("listening"))?;
         if let Some(probes) = host.metrics_listener()? {
             task::spawn("probes", health::serve(probes, host.health.clone(), shutdown.clone()));
         }
-        tracing::info!(service = host.noun, %address, "serving");
         self.names.push("grpc.health.v1.Health");
         let verifier = Verifier::new(host.keys.clone(), host.access.clone());
         let layers = tower::ServiceBuilder::new()
@@ -240,6 +238,15 @@ impl Server {
             .layer(Wrap(Auth(verifier)))
             .layer(Wrap(framing::Framing));
         let service = layers.service(self.routes.routes().prepare());
+        if let Some(world) = &host.world {
+            world.network.open(host.noun, BoxCloneService::new(service));
+            shutdown.cancelled().await;
+            return Ok(());
+        }
+        let drain = Duration::from_secs(host.settings.drain_seconds);
+        let listener = host.listener()?;
+        let address = listener.local_addr().map_err(Error::io("listening"))?;
+        tracing::info!(service = host.noun, %address, "serving");
         listen::serve(listener, service, drain, shutdown.clone()).await;
         Ok(())
     }

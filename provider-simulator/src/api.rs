@@ -55,21 +55,6 @@ type Told = oneshot::Receiver<()>;
 /// An answer: a status, and JSON.
 pub(crate) type Answer = (StatusCode, Value);
 
-#[derive(Deserialize)]
-struct Authorization {
-    order: String,
-    token: String,
-    amount_minor: i64,
-    currency: String,
-}
-
-#[derive(Deserialize)]
-struct Movement {
-    authorization: String,
-    amount_minor: i64,
-    currency: String,
-}
-
 impl Provider {
     /// Reads the journal. What was done and not announced before a crash is announced now.
     pub(crate) fn open(config: &Config) -> io::Result<(Provider, mpsc::UnboundedReceiver<Due>)> {
@@ -169,7 +154,7 @@ impl Provider {
         let Some(key) = key.filter(|key| !key.is_empty() && key.len() <= 128) else {
             return refusal(StatusCode::BAD_REQUEST, "Idempotency-Key is missing");
         };
-        let ask = match read_ask(collection, key, request.body()) {
+        let ask = match Ask::read(collection, key, request.body()) {
             Ok(Some(ask)) => ask,
             Ok(None) => return refusal(StatusCode::NOT_FOUND, "there is no such call"),
             Err(error) => return refusal(StatusCode::BAD_REQUEST, &error.to_string()),
@@ -296,38 +281,6 @@ impl Provider {
         let next = if more { lines.last().map(|line| line.key.clone()) } else { None };
         (StatusCode::OK, json!({ "day": day, "lines": lines, "next": next }))
     }
-}
-
-fn read_ask(collection: &str, key: &str, body: &[u8]) -> serde_json::Result<Option<Ask>> {
-    let key = key.to_owned();
-    let kind = match collection {
-        "authorizations" => {
-            let asked: Authorization = serde_json::from_slice(body)?;
-            return Ok(Some(Ask {
-                authorization: key.clone(),
-                key,
-                kind: Kind::Authorize,
-                order: asked.order,
-                token: asked.token,
-                amount_minor: asked.amount_minor,
-                currency: asked.currency,
-            }));
-        }
-        "captures" => Kind::Capture,
-        "voids" => Kind::Void,
-        "refunds" => Kind::Refund,
-        _ => return Ok(None),
-    };
-    let Movement { authorization, amount_minor, currency } = serde_json::from_slice(body)?;
-    Ok(Some(Ask {
-        key,
-        kind,
-        authorization,
-        order: String::new(),
-        token: String::new(),
-        amount_minor,
-        currency,
-    }))
 }
 
 fn card(token: &str) -> Answer {

@@ -59,29 +59,92 @@ pub struct Operation {
 
 /// What is asked under a key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Ask {
-    pub(crate) key: String,
-    pub(crate) kind: Kind,
-    pub(crate) authorization: String,
+pub struct Ask {
+    /// The caller's key.
+    pub key: String,
+    /// What is asked.
+    pub kind: Kind,
+    /// The key of the authorization that it concerns; for one, its own.
+    pub authorization: String,
+    /// What the money is for; said by authorizations alone.
     #[serde(default)]
-    pub(crate) order: String,
+    pub order: String,
+    /// The card's token; said by authorizations alone.
     #[serde(default)]
-    pub(crate) token: String,
-    pub(crate) amount_minor: i64,
-    pub(crate) currency: String,
+    pub token: String,
+    /// How much, in minor units.
+    pub amount_minor: i64,
+    /// Of which currency.
+    pub currency: String,
+}
+
+#[derive(Deserialize)]
+struct Authorization {
+    order: String,
+    token: String,
+    amount_minor: i64,
+    currency: String,
+}
+
+#[derive(Deserialize)]
+struct Movement {
+    authorization: String,
+    amount_minor: i64,
+    currency: String,
+}
+
+impl Ask {
+    /// Reads a call on a collection, such as `captures`; nothing where there is no such call.
+    ///
+    /// # Errors
+    ///
+    /// When the body is not what the call takes.
+    pub fn read(collection: &str, key: &str, body: &[u8]) -> serde_json::Result<Option<Ask>> {
+        let key = key.to_owned();
+        let kind = match collection {
+            "authorizations" => {
+                let asked: Authorization = serde_json::from_slice(body)?;
+                return Ok(Some(Ask {
+                    authorization: key.clone(),
+                    key,
+                    kind: Kind::Authorize,
+                    order: asked.order,
+                    token: asked.token,
+                    amount_minor: asked.amount_minor,
+                    currency: asked.currency,
+                }));
+            }
+            "captures" => Kind::Capture,
+            "voids" => Kind::Void,
+            "refunds" => Kind::Refund,
+            _ => return Ok(None),
+        };
+        let Movement { authorization, amount_minor, currency } = serde_json::from_slice(body)?;
+        Ok(Some(Ask {
+            key,
+            kind,
+            authorization,
+            order: String::new(),
+            token: String::new(),
+            amount_minor,
+            currency,
+        }))
+    }
 }
 
 /// A line of the journal: what was asked, and what came of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Entry {
-    pub(crate) ask: Ask,
-    pub(crate) operation: Operation,
+pub struct Entry {
+    /// What was asked.
+    pub ask: Ask,
+    /// What came of it.
+    pub operation: Operation,
 }
 
 /// The key has been used for something else.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the key has been used for something else")]
-pub(crate) struct KeyReused;
+pub struct KeyReused;
 
 /// The money of one authorization.
 #[derive(Clone, Debug, Default)]
@@ -97,7 +160,7 @@ struct Charge {
 
 /// Everything that was done, as the journal tells it.
 #[derive(Debug, Default)]
-pub(crate) struct Book {
+pub struct Book {
     entries: BTreeMap<String, Entry>,
     /// The keys in the order in which they were done.
     order: Vec<String>,
@@ -143,22 +206,22 @@ pub(crate) fn card_of(token: &str) -> Option<&str> {
 
 impl Book {
     /// What was done under a key.
-    pub(crate) fn find(&self, key: &str) -> Option<&Operation> {
+    pub fn find(&self, key: &str) -> Option<&Operation> {
         self.entries.get(key).map(|entry| &entry.operation)
     }
 
     /// The token that an authorization was asked with.
-    pub(crate) fn token(&self, authorization: &str) -> &str {
+    pub fn token(&self, authorization: &str) -> &str {
         self.charges.get(authorization).map_or("", |charge| charge.token.as_str())
     }
 
     /// Everything, oldest first.
-    pub(crate) fn operations(&self) -> impl Iterator<Item = &Operation> {
+    pub fn operations(&self) -> impl Iterator<Item = &Operation> {
         self.order.iter().filter_map(|key| self.find(key))
     }
 
     /// Whether this was done before under its key.
-    pub(crate) fn done(&self, ask: &Ask) -> Result<Option<&Operation>, KeyReused> {
+    pub fn done(&self, ask: &Ask) -> Result<Option<&Operation>, KeyReused> {
         match self.entries.get(&ask.key) {
             None => Ok(None),
             // A void that came first books the authorization as declined: that one has no other content.
@@ -168,7 +231,7 @@ impl Book {
     }
 
     /// What is to be booked for a call that was not made before, in order.
-    pub(crate) fn decide(&self, ask: &Ask, now: i64) -> Vec<Entry> {
+    pub fn decide(&self, ask: &Ask, now: i64) -> Vec<Entry> {
         let charge = self.charges.get(&ask.authorization).cloned().unwrap_or_default();
         let mut entries = Vec::new();
         let reason = match ask.kind {
@@ -196,7 +259,7 @@ impl Book {
     }
 
     /// Takes a line of the journal in.
-    pub(crate) fn apply(&mut self, entry: Entry) {
+    pub fn apply(&mut self, entry: Entry) {
         let Entry { ask, operation } = &entry;
         if operation.status == Status::Succeeded {
             let charge = self.charges.entry(operation.authorization.clone()).or_default();

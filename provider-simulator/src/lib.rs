@@ -32,7 +32,7 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-pub use book::{Kind, Operation, Status};
+pub use book::{Ask, Book, Entry, KeyReused, Kind, Operation, Status};
 pub use script::{Adjusted, Fault, Planned, Rates, Script, Webhooks};
 
 /// How a simulator is started.

@@ -103,7 +103,7 @@ pub struct Script {
 
 impl Script {
     /// What goes wrong with a call that is asked for the so-many-th time. What is planned is used up.
-    pub(crate) fn fault(&mut self, kind: Kind, key: &str, token: &str, attempt: u32) -> Option<Fault> {
+    pub fn fault(&mut self, kind: Kind, key: &str, token: &str, attempt: u32) -> Option<Fault> {
         if let Some(fault) = of_token(kind, token, attempt) {
             return Some(fault);
         }

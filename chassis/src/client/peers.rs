@@ -2,6 +2,7 @@
 //!
 //! The transport's own balancer does not tell a dead endpoint from a live one, and keeps sending to both.
 
+use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -11,6 +12,7 @@ use tonic::transport::{Channel, Endpoint};
 
 use super::breaker::{Breaker, Permit};
 use crate::Error;
+use crate::simulated::Network;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(300);
 /// Without these a connection to a machine that vanished is believed in until TCP gives up, many minutes later.
@@ -26,14 +28,35 @@ pub(super) struct Peers {
 #[derive(Clone, Debug)]
 pub(super) struct Peer {
     url: String,
-    pub(super) channel: Channel,
+    pub(super) way: Way,
     breaker: Breaker,
+}
+
+/// How a peer is reached.
+#[derive(Clone)]
+pub(super) enum Way {
+    Transport(Channel),
+    Simulated(Arc<dyn Network>),
+}
+
+impl fmt::Debug for Way {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Way::Transport(channel) => channel.fmt(f),
+            Way::Simulated(_) => f.write_str("Simulated"),
+        }
+    }
 }
 
 impl Peers {
     pub(super) fn new(urls: &str) -> Result<Peers, Error> {
         let list = connect(urls, &[])?;
         Ok(Peers { list: RwLock::new(list), next: AtomicUsize::new(0) })
+    }
+
+    pub(super) fn simulated(noun: &str, network: Arc<dyn Network>) -> Peers {
+        let peer = Peer { url: noun.to_owned(), way: Way::Simulated(network), breaker: Breaker::new() };
+        Peers { list: RwLock::new([peer].into()), next: AtomicUsize::new(0) }
     }
 
     pub(super) fn set(&self, urls: &str) -> Result<(), Error> {
@@ -83,7 +106,8 @@ fn connect(urls: &str, known: &[Peer]) -> Result<Arc<[Peer]>, Error> {
             .http2_keep_alive_interval(KEEPALIVE_INTERVAL)
             .keep_alive_timeout(KEEPALIVE_TIMEOUT)
             .keep_alive_while_idle(true);
-        list.push(Peer { url: url.to_owned(), channel: endpoint.connect_lazy(), breaker: Breaker::new() });
+        let way = Way::Transport(endpoint.connect_lazy());
+        list.push(Peer { url: url.to_owned(), way, breaker: Breaker::new() });
     }
     Ok(list.into())
 }

@@ -54,7 +54,7 @@ enum End {
 impl Consumer {
     /// Applies what is missing before anything new is received, so that each aggregate's events keep their order. An
     /// announcer that is away is waited for a while; then what it has is read later.
-    pub(crate) async fn catch_up(&self, shutdown: &CancellationToken) {
+    pub async fn catch_up(&self, shutdown: &CancellationToken) {
         let began = Instant::now();
         let mut left: BTreeSet<String> = self.announcers().into_keys().collect();
         while !shutdown.is_cancelled() {

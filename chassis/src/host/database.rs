@@ -5,6 +5,7 @@ use crate::{
     Error,
     config::Settings,
     db::{Db, Url},
+    simulated::Statements,
 };
 
 mod server;
@@ -46,11 +47,20 @@ async fn create_if_missing(noun: &str, url: &Url, settings: &Settings) -> Result
 
 /// Opens a service's database, made when missing and, unless settings forbid, brought up to date.
 pub async fn open<M: MigratorTrait>(noun: &str, settings: &Settings) -> Result<Db, Error> {
+    open_by::<M>(noun, settings, None).await
+}
+
+/// The same in a simulation.
+pub(super) async fn open_by<M: MigratorTrait>(
+    noun: &str,
+    settings: &Settings,
+    statements: Option<Statements>,
+) -> Result<Db, Error> {
     let primary = settings.database(noun)?.expose().to_owned();
     let replica = settings.database_replica(noun).map(|url| url.expose().to_owned());
     let url = Url { primary, replica };
     create_if_missing(noun, &url, settings).await?;
-    let db = Db::connect(&url).await?;
+    let db = Db::connect_by(&url, statements).await?;
     if settings.migrate {
         db.migrate::<M>().await?;
     }

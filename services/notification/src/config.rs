@@ -16,3 +16,13 @@ pub struct Config {
     #[arg(long, env = "MAIL_RETRY_MS", default_value_t = 5000)]
     pub mail_retry_ms: u64,
 }
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            smtp_url: None,
+            mail_from: "Cartwright <shop@cartwright.example>".to_owned(),
+            mail_retry_ms: 5000,
+        }
+    }
+}

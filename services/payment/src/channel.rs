@@ -15,6 +15,7 @@ use async_trait::async_trait;
 use chassis::db::Db;
 use chassis::failpoint;
 use chassis::money::Money;
+use chassis::simulated::World;
 use chassis::time::Timestamp;
 
 use crate::config::Config;
@@ -172,13 +173,13 @@ pub(crate) struct Channels {
 
 impl Channels {
     /// The channels that the settings name, and the one for what was paid elsewhere.
-    pub(crate) fn open(config: &Config, db: &Db) -> Result<Channels, chassis::Error> {
+    pub(crate) fn open(config: &Config, db: &Db, world: Option<&World>) -> Result<Channels, chassis::Error> {
         let mut by_name: BTreeMap<String, Arc<dyn Channel>> = BTreeMap::new();
         by_name.insert(IMPORTED.to_owned(), Arc::new(imported::Imported));
         for name in &config.payment_channels {
             let channel: Arc<dyn Channel> = match name.as_str() {
                 SANDBOX => match config.sandbox_url.as_deref().filter(|url| !url.is_empty()) {
-                    Some(url) => Arc::new(provider::Provider::open(url, config)?),
+                    Some(url) => Arc::new(provider::Provider::open(url, config, world)?),
                     None => Arc::new(sandbox::Sandbox::new(db)),
                 },
                 other => {

@@ -5,12 +5,17 @@
 //! *unknown*, and the key is asked about.
 
 use std::fmt::Display;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use chassis::config::Secret;
+use chassis::simulated::{Lost, Network, World};
 use chassis::time::Timestamp;
-use reqwest::{Client, Method, RequestBuilder, StatusCode, Url};
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::request::Builder;
+use reqwest::{Client, Method, StatusCode, Url};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -28,11 +33,17 @@ const CONNECT_MAX: Duration = Duration::from_secs(1);
 const BODY_BYTES_MAX: usize = 1024 * 1024;
 
 pub(super) struct Provider {
-    http: Client,
+    way: Way,
     url: Url,
     api_key: Secret,
     /// Without them nothing that comes in its name is believed.
     secrets: Option<Secrets>,
+}
+
+/// How it is reached.
+enum Way {
+    Http(Client),
+    Simulated(Arc<dyn Network>),
 }
 
 /// What the provider says it did.
@@ -129,7 +140,11 @@ impl Operation {
 }
 
 impl Provider {
-    pub(super) fn open(url: &str, config: &Config) -> Result<Provider, chassis::Error> {
+    pub(super) fn open(
+        url: &str,
+        config: &Config,
+        world: Option<&World>,
+    ) -> Result<Provider, chassis::Error> {
         let wrong = |error: &dyn Display| chassis::Error::Settings(format!("SANDBOX_URL: {error}"));
         let url: Url = url.parse().map_err(|error| wrong(&error))?;
         if url.cannot_be_a_base() {
@@ -138,14 +153,11 @@ impl Provider {
         let api_key = config.sandbox_api_key.clone();
         let api_key = api_key.ok_or_else(|| wrong(&"it needs SANDBOX_API_KEY as well"))?;
         let secrets = config.sandbox_webhook_secrets.as_ref().map(Secrets::read).transpose()?;
-        chassis::host::install_crypto();
-        let http = Client::builder()
-            .connect_timeout(CONNECT_MAX)
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .build()
-            .map_err(|error| wrong(&error))?;
-        Ok(Provider { http, url, api_key, secrets })
+        let way = match world {
+            Some(world) => Way::Simulated(world.network.clone()),
+            None => Way::Http(client().map_err(|error| wrong(&error))?),
+        };
+        Ok(Provider { way, url, api_key, secrets })
     }
 
     fn url(&self, path: &[&str]) -> Url {
@@ -156,45 +168,80 @@ impl Provider {
         url
     }
 
-    fn request(&self, method: Method, path: &[&str]) -> RequestBuilder {
-        self.http.request(method, self.url(path)).bearer_auth(self.api_key.expose())
+    fn request(&self, method: Method, url: &Url) -> Builder {
+        let shown = format!("Bearer {}", self.api_key.expose());
+        http::Request::builder().method(method).uri(url.as_str()).header(AUTHORIZATION, shown)
     }
 
     async fn act(&self, collection: &str, key: &str, body: &Value) -> Answer {
-        let request = self.request(Method::POST, &[collection]).header("idempotency-key", key);
-        let request = request.header("content-type", "application/json").body(body.to_string());
+        let request = self.request(Method::POST, &self.url(&[collection])).header("idempotency-key", key);
+        let request = request.header(CONTENT_TYPE, "application/json").body(body.to_string().into());
         match self.answer::<Operation>(request).await? {
             Some(operation) => operation.outcome(),
             None => Err(Fault::Unavailable("it knows no such call".to_owned())),
         }
     }
 
-    /// The answer of a success; nothing where there is no such thing.
-    async fn answer<T: for<'a> Deserialize<'a>>(&self, request: RequestBuilder) -> Result<Option<T>, Fault> {
-        let mut response =
-            request.send().await.map_err(|error| match error.is_connect() || error.is_builder() {
-                true => Fault::Unavailable(format!("it cannot be reached: {error}")),
-                false => Fault::Unknown,
-            })?;
-        match response.status() {
-            StatusCode::OK => {}
-            StatusCode::NOT_FOUND => return Ok(None),
-            // The key stands for something else: what that was, asking will tell.
-            StatusCode::CONFLICT => return Err(Fault::Unknown),
-            refused if refused.is_client_error() => {
-                return Err(Fault::Unavailable(format!("it answered {refused}")));
-            }
-            _ => return Err(Fault::Unknown),
-        }
-        let mut body = Vec::new();
-        while let Some(part) = response.chunk().await.map_err(unreadable)? {
-            body.extend_from_slice(&part);
-            if body.len() > BODY_BYTES_MAX {
-                return Err(unreadable("it is too large"));
-            }
-        }
-        serde_json::from_slice(&body).map(Some).map_err(unreadable)
+    async fn get<T: for<'a> Deserialize<'a>>(&self, url: &Url) -> Result<Option<T>, Fault> {
+        self.answer(self.request(Method::GET, url).body(Bytes::new())).await
     }
+
+    /// The answer of a success; nothing where there is no such thing.
+    async fn answer<T: for<'a> Deserialize<'a>>(
+        &self,
+        request: http::Result<http::Request<Bytes>>,
+    ) -> Result<Option<T>, Fault> {
+        let request = request.map_err(unreached)?;
+        let (status, body) = match &self.way {
+            Way::Http(client) => fetch(client, request).await?,
+            Way::Simulated(network) => {
+                let answer = network.fetch(request).await.map_err(|Lost| Fault::Unknown)?;
+                (answer.status(), answer.into_body().into())
+            }
+        };
+        match status {
+            StatusCode::OK => serde_json::from_slice(&body).map(Some).map_err(unreadable),
+            StatusCode::NOT_FOUND => Ok(None),
+            // The key stands for something else: what that was, asking will tell.
+            StatusCode::CONFLICT => Err(Fault::Unknown),
+            refused if refused.is_client_error() => Err(Fault::Unavailable(format!("it answered {refused}"))),
+            _ => Err(Fault::Unknown),
+        }
+    }
+}
+
+fn client() -> reqwest::Result<Client> {
+    chassis::host::install_crypto();
+    Client::builder()
+        .connect_timeout(CONNECT_MAX)
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .build()
+}
+
+/// The status of an answer, and the body of a success.
+async fn fetch(client: &Client, request: http::Request<Bytes>) -> Result<(StatusCode, Vec<u8>), Fault> {
+    let request = request.try_into().map_err(unreached)?;
+    let mut response =
+        client.execute(request).await.map_err(|error| match error.is_connect() || error.is_builder() {
+            true => unreached(error),
+            false => Fault::Unknown,
+        })?;
+    let mut body = Vec::new();
+    if response.status() != StatusCode::OK {
+        return Ok((response.status(), body));
+    }
+    while let Some(part) = response.chunk().await.map_err(unreadable)? {
+        body.extend_from_slice(&part);
+        if body.len() > BODY_BYTES_MAX {
+            return Err(unreadable("it is too large"));
+        }
+    }
+    Ok((StatusCode::OK, body))
+}
+
+fn unreached(error: impl Display) -> Fault {
+    Fault::Unavailable(format!("it cannot be reached: {error}"))
 }
 
 /// An answer that makes no sense says nothing about what was done.
@@ -236,15 +283,14 @@ impl Channel for Provider {
     }
 
     async fn query(&self, key: &str) -> Result<Option<Outcome>, Fault> {
-        let operation = self.answer::<Operation>(self.request(Method::GET, &["operations", key])).await?;
+        let operation = self.get::<Operation>(&self.url(&["operations", key])).await?;
         operation.map(Operation::outcome).transpose()
     }
 
     async fn statement(&self, day: Day, after: &str) -> Result<Page, Fault> {
         let mut url = self.url(&["statements", &day.to_string()]);
         url.query_pairs_mut().append_pair("after", after);
-        let request = self.http.get(url).bearer_auth(self.api_key.expose());
-        let page = self.answer::<Statement>(request).await?;
+        let page = self.get::<Statement>(&url).await?;
         let Statement { lines, next } =
             page.ok_or_else(|| Fault::Unavailable("it has no statement of that day".to_owned()))?;
         let lines = lines.into_iter().filter_map(|line| line.line().transpose()).collect::<Result<_, _>>()?;
