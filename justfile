@@ -68,9 +68,10 @@ chaos *flags:
     cargo build --release --workspace --bins
     target="${CARGO_TARGET_DIR:-target}"; SERVERS_DURABLE=true scripts/with-servers "$target/release/chaos" --out "$target/chaos" {{ flags }}
 
-# Lets the process of checkouts die at moments drawn from seeds, such as `just simulate 10000`; a second number is the first seed.
-simulate seeds="1000" first="":
-    SIMULATE_SEEDS={{ seeds }} SIMULATE_SEED={{ first }} cargo test -q -p order --lib simulation -- --nocapture
+# Plays the shop in one thread, with deaths and faults drawn from seeds, such as `just simulate 10000`: see docs/simulation.md.
+simulate seeds="1000" *flags:
+    cargo build --release -p simulation
+    "${CARGO_TARGET_DIR:-target}/release/simulate" --seeds {{ seeds }} {{ flags }}
 
 # Installs the tools that npm offers: buf; `lint` adds those of PyPI.
 tools:

@@ -25,8 +25,6 @@ mod peers;
 mod place;
 mod quote;
 mod service;
-#[cfg(test)]
-mod simulation;
 mod store;
 mod watch;
 
