@@ -115,7 +115,7 @@ mod tests {
         let draw = |seed| {
             let thread = std::thread::spawn(move || {
                 switch_on(seed);
-                (uuid::Uuid::new_v4(), RandomState::new().hash_one("order"))
+                (chassis::Id::<()>::new().uuid(), RandomState::new().hash_one("order"))
             });
             thread.join().expect("it draws")
         };
