@@ -87,6 +87,7 @@ fn watch() {
     thread::spawn(|| {
         let mut last = u64::MAX;
         loop {
+            // By the real clock, on a thread of its own: the simulated one is what may stand still.
             thread::sleep(STILL_MAX);
             let rounds = ROUNDS.load(Ordering::Relaxed);
             if rounds == last {

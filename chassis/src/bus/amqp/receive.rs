@@ -133,8 +133,8 @@ fn taken(delivery: Option<Result<Delivery, lapin::Error>>) -> Result<Message, Br
     Ok(Message::from(delivery.ok_or(Broken::Lost)??))
 }
 
-/// Applies a message with all that has come in behind it by its turn, and acknowledges them together. What is in hand is finished when
-/// the consumer is told to stop.
+/// Applies a message with all that has come in behind it by its turn, and acknowledges them together. What is in hand is
+/// finished when the consumer is told to stop.
 async fn take(
     live: &mut lapin::Consumer,
     first: Message,
