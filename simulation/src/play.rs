@@ -15,7 +15,7 @@ use crate::chance::Chance;
 use crate::customers::{self, Told, Wish};
 use crate::machine;
 use crate::processes::Processes;
-use crate::shop::Shop;
+use crate::shop::{SERVICES, Shop};
 use crate::truth;
 use crate::webhooks;
 use crate::world::{Counts, Rates, World};
@@ -99,6 +99,8 @@ fn run(world: &World, shop: &Shop, processes: &mut Processes) -> anyhow::Result<
         .run_until(ANSWERED_WITHIN, || answered() == count)
         .with_context(|| format!("{} of {count} customers have their answer", answered()))?;
 
+    // Who died last may not be back yet; the catalog is never away.
+    processes.run_until(ANSWERED_WITHIN, || world.state().doors.len() == SERVICES.len() + 1)?;
     let audit = cartwright::simulated::audit(shop.keys(OPERATOR), Arc::clone(&shop.network), SETTLED_WITHIN);
     let audited: Audited = finish(processes, SETTLED_WITHIN * 2, Box::pin(audit)).context("auditing")??;
     let mut told = std::mem::take(&mut *answers.lock().unwrap_or_else(PoisonError::into_inner));
