@@ -10,6 +10,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, anyhow, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use tempfile::TempDir;
 
 use crate::Arguments;
@@ -126,7 +127,8 @@ pub(crate) fn all(arguments: &Arguments, prepared: &Path) -> anyhow::Result<Exit
     };
     bar.set_style(ProgressStyle::with_template("{pos} seeds, {per_sec}, {msg}")?);
     let (next, stop, sum) = (AtomicU64::new(0), AtomicBool::new(false), Mutex::new(Sum::default()));
-    let work = || {
+    let work = &|job: u16| {
+        keep_to_a_core(job);
         while !stop.load(Ordering::Relaxed) {
             let number = next.fetch_add(1, Ordering::Relaxed);
             let over = until.map_or(number >= arguments.seeds, |until| Instant::now() >= until);
@@ -145,14 +147,25 @@ pub(crate) fn all(arguments: &Arguments, prepared: &Path) -> anyhow::Result<Exit
         }
     };
     thread::scope(|scope| {
-        for _ in 0..arguments.jobs {
-            scope.spawn(work);
+        for job in 0..arguments.jobs {
+            scope.spawn(move || work(job));
         }
     });
     bar.finish_and_clear();
     let sum = sum.into_inner().unwrap_or_else(PoisonError::into_inner);
     sum.print(began.elapsed());
     Ok(if sum.failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Keeps this thread, and the processes it starts, to one core. Of a simulation's threads only one runs at a time; handing
+/// over to another within a core takes half as long as waking one up elsewhere. Where that cannot be had it only takes longer.
+fn keep_to_a_core(job: u16) {
+    let Ok(allowed) = sched_getaffinity(None) else { return };
+    let cores: Vec<usize> = (0..CpuSet::MAX_CPU).filter(|core| allowed.is_set(*core)).collect();
+    let Some(place) = usize::from(job).checked_rem(cores.len()) else { return };
+    let mut own = CpuSet::new();
+    own.set(cores[place]);
+    let _ = sched_setaffinity(None, &own);
 }
 
 /// Plays a seed in a process of its own, and again where that is asked for.

@@ -96,7 +96,14 @@ impl Shop {
 
 /// The settings of a shop in this folder, whose databases are up to date.
 pub(crate) fn settings(folder: &Path) -> Settings {
-    Settings { migrate: false, audit_minutes: 0, catch_up_seconds: 5, ..Settings::defaults(folder) }
+    Settings {
+        migrate: false,
+        audit_minutes: 0,
+        catch_up_seconds: 5,
+        // Nobody explores it, and a fifth of a run would go into reading descriptions anew at each start.
+        reflection: Some(false),
+        ..Settings::defaults(folder)
+    }
 }
 
 fn serve(host: Host) -> BoxFuture<'static, Result<(), Error>> {
