@@ -3,6 +3,7 @@
 //! Stored orders are copies of real ones: what each service keeps of them is copied as often as needed, with ids of
 //! their own, so that every table and every index grows as it would by trade.
 use anyhow::{Context, ensure};
+use futures::{StreamExt, TryStreamExt, stream};
 use tokio_postgres::Client;
 
 use crate::checkout;
@@ -18,6 +19,8 @@ pub(crate) const CLIENTS: u16 = 32;
 const DIGITS: u64 = 0xfff;
 /// Orders copied by one statement.
 const AT_ONCE: u64 = 20_000;
+/// How many databases are filled at the same time.
+const DATABASES_AT_ONCE: usize = 2;
 /// Tables that grow with the goods or the customers, or are looked at from their own end only.
 const NOT_COPIED: [&str; 4] = ["seaql_migrations", "lease", "caught_mail", "search_feed"];
 
@@ -47,34 +50,78 @@ pub(crate) async fn measure(
 
 /// Copies what is there until so many orders are.
 async fn copy(shop: &Shop, there: u64, wanted: u64) -> anyhow::Result<()> {
-    let (now, times) = (now_digits(), (wanted - there).div_ceil(there));
+    let times = (wanted - there).div_ceil(there);
     ensure!(times < DIGITS, "{there} orders cannot be copied to {wanted}: more real ones are needed");
-    let at_once = (AT_ONCE / there).max(1);
-    for noun in chassis::config::NOUNS {
-        let database = shop.database(noun);
-        database.batch_execute("SET session_replication_role = replica").await?;
-        for table in tables(database, there).await? {
-            let columns = columns(database, &table).await?;
-            let names = columns.iter().map(|(name, _)| format!("\"{name}\"")).collect::<Vec<_>>().join(", ");
-            let copies =
-                columns.iter().map(|(name, kind)| copied(name, kind, &now)).collect::<Vec<_>>().join(", ");
-            // Only what was there before: a copy is not copied.
-            database
-                .batch_execute(&format!("CREATE TEMP TABLE original AS SELECT {names} FROM \"{table}\""))
-                .await?;
-            for first in (0..times).step_by(usize::try_from(at_once)?) {
-                let last = (first + at_once).min(times) - 1;
-                let sql = format!(
-                    "INSERT INTO \"{table}\" ({names}) SELECT {copies} FROM original, generate_series({first}, {last}) copy
-                     ON CONFLICT DO NOTHING"
-                );
-                database.batch_execute(&sql).await.with_context(|| format!("{noun}: {sql}"))?;
+    let copies = Copies { there, times, now: now_digits() };
+    let databases = stream::iter(chassis::config::NOUNS).map(|noun| {
+        let (database, copies) = (shop.database(noun), &copies);
+        async move { copies.fill(database).await.with_context(|| noun) }
+    });
+    databases.buffer_unordered(DATABASES_AT_ONCE).try_collect::<()>().await
+}
+
+/// Copies to make.
+struct Copies {
+    /// Orders there are.
+    there: u64,
+    /// How often each is copied.
+    times: u64,
+    now: String,
+}
+
+impl Copies {
+    /// Fills a database, and leaves it as if it had grown slowly: what is left to tidy up would be done while we measure.
+    async fn fill(&self, database: &Client) -> anyhow::Result<()> {
+        database
+            .batch_execute(
+                "SET session_replication_role = replica; SET synchronous_commit = off;
+                 SET maintenance_work_mem = '256MB'",
+            )
+            .await?;
+        for table in tables(database, self.there).await? {
+            let indexes = indexes(database, &table).await?;
+            for (name, _) in &indexes {
+                database.batch_execute(&format!("DROP INDEX \"{name}\"")).await?;
             }
-            database.batch_execute(&format!("DROP TABLE original; ANALYZE \"{table}\"")).await?;
+            self.fill_table(database, &table).await.with_context(|| table.clone())?;
+            for (_, definition) in &indexes {
+                database.batch_execute(definition).await?;
+            }
+            // Alone: it takes no part in a transaction.
+            database.batch_execute(&format!("VACUUM (ANALYZE) \"{table}\"")).await?;
         }
-        database.batch_execute("SET session_replication_role = origin").await?;
+        database.batch_execute("RESET ALL").await?;
+        Ok(database.batch_execute("CHECKPOINT").await?)
     }
-    Ok(())
+
+    async fn fill_table(&self, database: &Client, table: &str) -> anyhow::Result<()> {
+        let columns = columns(database, table).await?;
+        let names = columns.iter().map(|(name, _)| format!("\"{name}\"")).collect::<Vec<_>>().join(", ");
+        let copies =
+            columns.iter().map(|(name, kind)| copied(name, kind, &self.now)).collect::<Vec<_>>().join(", ");
+        // Only what was there before: a copy is not copied.
+        database
+            .batch_execute(&format!("CREATE TEMP TABLE original AS SELECT {names} FROM \"{table}\""))
+            .await?;
+        let at_once = (AT_ONCE / self.there).max(1);
+        for first in (0..self.times).step_by(usize::try_from(at_once)?) {
+            let last = (first + at_once).min(self.times) - 1;
+            let sql = format!(
+                "INSERT INTO \"{table}\" ({names}) SELECT {copies} FROM original, generate_series({first}, {last}) copy
+                 ON CONFLICT DO NOTHING"
+            );
+            database.batch_execute(&sql).await.with_context(|| sql)?;
+        }
+        Ok(database.batch_execute("DROP TABLE original").await?)
+    }
+}
+
+/// Indexes that a table can do without while it is filled, each with the statement that makes it again.
+async fn indexes(database: &Client, table: &str) -> anyhow::Result<Vec<(String, String)>> {
+    let sql = "SELECT indexrelid::REGCLASS::TEXT, pg_get_indexdef(indexrelid) FROM pg_index
+               WHERE indrelid = $1::TEXT::REGCLASS AND NOT indisunique";
+    let rows = database.query(sql, &[&table]).await?;
+    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
 }
 
 /// The first three digits of ids made today.

@@ -76,7 +76,7 @@ pub struct AccessClaims {
     jti: String,
     pub(super) iat: u64,
     nbf: u64,
-    exp: u64,
+    pub(super) exp: u64,
 }
 
 /// What an internal token says.
@@ -85,7 +85,7 @@ pub(super) struct InternalClaims {
     pub(super) iss: String,
     aud: String,
     iat: u64,
-    exp: u64,
+    pub(super) exp: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) sub: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -228,6 +228,11 @@ fn not_from_the_future(iat: u64) -> Result<(), TokenError> {
     } else {
         Ok(())
     }
+}
+
+/// The same as is asked when a token is read, for one that was read a while ago.
+pub(super) fn not_expired(exp: u64) -> Result<(), TokenError> {
+    if exp < now().saturating_sub(LEEWAY.as_secs()) { Err(TokenError::Expired) } else { Ok(()) }
 }
 
 pub(super) fn now() -> u64 {

@@ -201,6 +201,27 @@ async fn an_expired_token_says_so() {
 }
 
 #[tokio::test]
+async fn a_token_that_was_good_is_refused_once_it_expires_or_its_key_is_gone() {
+    let issuer = Issuer::new();
+    let shop = shop_that_trusts(&issuer).await;
+    let reason = async |token: &str| {
+        let answer = ask(shop.host.with_token(Some(token)), "ListStock", "who").await;
+        answer.err().and_then(|refusal| status::reason(&refusal))
+    };
+    // It has lapsed by a second less than clocks may differ.
+    let exp = Timestamp::now().micros() / 1_000_000 - 29;
+    let lapsing = issuer.sign(&issuer.head(), &with(Issuer::claims(), "exp", json!(exp)).to_string());
+    assert_eq!(reason(&lapsing).await, None);
+    let refused = crate::testing::eventually(async || reason(&lapsing).await).await;
+    assert_eq!(refused, "TOKEN_EXPIRED");
+
+    let lasting = issuer.sign(&issuer.head(), &Issuer::claims().to_string());
+    assert_eq!(reason(&lasting).await, None);
+    shop.host.access.set(AccessPolicy::new(101));
+    assert_eq!(reason(&lasting).await.as_deref(), Some("TOKEN_INVALID"));
+}
+
+#[tokio::test]
 async fn an_ended_session_and_a_lost_role_count_at_once() {
     let issuer = Issuer::new();
     let shop = shop_that_trusts(&issuer).await;
