@@ -2,6 +2,8 @@
 //!
 //! Stored orders are copies of real ones: what each service keeps of them is copied as often as needed, with ids of
 //! their own, so that every table and every index grows as it would by trade.
+use std::ops::Range;
+
 use anyhow::{Context, ensure};
 use futures::{StreamExt, TryStreamExt, stream};
 use tokio_postgres::Client;
@@ -15,14 +17,18 @@ use crate::shop::Shop;
 pub(crate) const NAME: &str = "orders, stored:";
 /// How many clients place orders then.
 pub(crate) const CLIENTS: u16 = 32;
-/// Ids begin with the time they were made at; the first three digits change every two years. Copies get others.
-const DIGITS: u64 = 0xfff;
+/// The number of a copy is the first three digits of its ids.
+const COPIES_MAX: u64 = 0x1000;
 /// Orders copied by one statement.
 const AT_ONCE: u64 = 20_000;
 /// How many databases are filled at the same time.
 const DATABASES_AT_ONCE: usize = 2;
 /// Tables that grow with the goods or the customers, or are looked at from their own end only.
-const NOT_COPIED: [&str; 4] = ["seaql_migrations", "lease", "caught_mail", "search_feed"];
+const NOT_COPIED: [&str; 5] = ["seaql_migrations", "lease", "caught_mail", "search_feed", "bought_together"];
+/// A UUID, with or without dashes, without its first three digits and its version.
+const ID: &str = "[0-9a-f]{3}([0-9a-f]{5}-?[0-9a-f]{4}-?)[0-9a-f]([0-9a-f]{3}-?[0-9a-f]{4}-?[0-9a-f]{12})";
+/// The version of copied ids, which no other has.
+const VERSION: char = 'e';
 
 /// Measures orders after each number of stored ones.
 pub(crate) async fn measure(
@@ -32,6 +38,7 @@ pub(crate) async fn measure(
     report: &mut Report,
 ) -> anyhow::Result<()> {
     let Some(first) = stored.iter().copied().find(|wanted| *wanted > 0) else { return Ok(()) };
+    let mut copies = None;
     for &wanted in stored.iter().filter(|wanted| **wanted > 0) {
         // The first are placed, the others are copies of theirs.
         while u64::try_from(shop.orders().await?)? < wanted.min(first) {
@@ -41,79 +48,114 @@ pub(crate) async fn measure(
         let there = u64::try_from(shop.orders().await?)?;
         if wanted > there {
             eprintln!("storing {wanted} orders");
-            copy(shop, there, wanted).await?;
+            let copies = copies.get_or_insert(Copies { originals: there, made: 0 });
+            copies.grow(shop, wanted - there).await?;
         }
         report.add(checkout::once(&format!("{NAME} {wanted}"), load, shop, CLIENTS).await?);
     }
     Ok(())
 }
 
-/// Copies what is there until so many orders are.
-async fn copy(shop: &Shop, there: u64, wanted: u64) -> anyhow::Result<()> {
-    let times = (wanted - there).div_ceil(there);
-    ensure!(times < DIGITS, "{there} orders cannot be copied to {wanted}: more real ones are needed");
-    let copies = Copies { there, times, now: now_digits() };
-    let databases = stream::iter(chassis::config::NOUNS).map(|noun| {
-        let (database, copies) = (shop.database(noun), &copies);
-        async move { copies.fill(database).await.with_context(|| noun) }
-    });
-    databases.buffer_unordered(DATABASES_AT_ONCE).try_collect::<()>().await
-}
-
-/// Copies to make.
+/// Copies of the first orders.
 struct Copies {
-    /// Orders there are.
-    there: u64,
-    /// How often each is copied.
-    times: u64,
-    now: String,
+    /// How many orders are copied each time.
+    originals: u64,
+    /// How often they were copied.
+    made: u64,
 }
 
 impl Copies {
-    /// Fills a database, and leaves it as if it had grown slowly: what is left to tidy up would be done while we measure.
-    async fn fill(&self, database: &Client) -> anyhow::Result<()> {
-        database
-            .batch_execute(
-                "SET session_replication_role = replica; SET synchronous_commit = off;
-                 SET maintenance_work_mem = '256MB'",
-            )
-            .await?;
-        for table in tables(database, self.there).await? {
-            let indexes = indexes(database, &table).await?;
-            for (name, _) in &indexes {
-                database.batch_execute(&format!("DROP INDEX \"{name}\"")).await?;
-            }
-            self.fill_table(database, &table).await.with_context(|| table.clone())?;
-            for (_, definition) in &indexes {
-                database.batch_execute(definition).await?;
-            }
-            // Alone: it takes no part in a transaction.
-            database.batch_execute(&format!("VACUUM (ANALYZE) \"{table}\"")).await?;
-        }
-        database.batch_execute("RESET ALL").await?;
-        Ok(database.batch_execute("CHECKPOINT").await?)
+    /// Makes so many orders more, or a few beyond.
+    async fn grow(&mut self, shop: &Shop, orders: u64) -> anyhow::Result<()> {
+        let numbers = self.made..self.made + orders.div_ceil(self.originals);
+        ensure!(
+            numbers.end <= COPIES_MAX,
+            "{} orders cannot be copied {} times: more real ones are needed",
+            self.originals,
+            numbers.end
+        );
+        self.made = numbers.end;
+        let databases = stream::iter(chassis::config::NOUNS).map(|noun| {
+            let (database, numbers, originals) = (shop.database(noun), numbers.clone(), self.originals);
+            async move { fill(database, originals, &numbers).await.with_context(|| noun) }
+        });
+        databases.buffer_unordered(DATABASES_AT_ONCE).try_collect::<()>().await
     }
+}
 
-    async fn fill_table(&self, database: &Client, table: &str) -> anyhow::Result<()> {
-        let columns = columns(database, table).await?;
-        let names = columns.iter().map(|(name, _)| format!("\"{name}\"")).collect::<Vec<_>>().join(", ");
-        let copies =
-            columns.iter().map(|(name, kind)| copied(name, kind, &self.now)).collect::<Vec<_>>().join(", ");
-        // Only what was there before: a copy is not copied.
-        database
-            .batch_execute(&format!("CREATE TEMP TABLE original AS SELECT {names} FROM \"{table}\""))
-            .await?;
-        let at_once = (AT_ONCE / self.there).max(1);
-        for first in (0..self.times).step_by(usize::try_from(at_once)?) {
-            let last = (first + at_once).min(self.times) - 1;
-            let sql = format!(
-                "INSERT INTO \"{table}\" ({names}) SELECT {copies} FROM original, generate_series({first}, {last}) copy
-                 ON CONFLICT DO NOTHING"
-            );
-            database.batch_execute(&sql).await.with_context(|| sql)?;
+/// Fills a database with these copies, and leaves it as if it had grown slowly: what is left to tidy up would be done while
+/// we measure.
+async fn fill(database: &Client, originals: u64, numbers: &Range<u64>) -> anyhow::Result<()> {
+    database
+        .batch_execute(
+            "SET session_replication_role = replica; SET synchronous_commit = off;
+             SET maintenance_work_mem = '256MB'",
+        )
+        .await?;
+    for table in tables(database, originals).await? {
+        let indexes = indexes(database, &table).await?;
+        for (name, _) in &indexes {
+            database.batch_execute(&format!("DROP INDEX {name}")).await?;
         }
-        Ok(database.batch_execute("DROP TABLE original").await?)
+        fill_table(database, &table, originals, numbers).await.with_context(|| table.clone())?;
+        for (_, definition) in &indexes {
+            database.batch_execute(definition).await?;
+        }
+        // Alone: it takes no part in a transaction.
+        database.batch_execute(&format!("VACUUM (ANALYZE) \"{table}\"")).await?;
     }
+    database.batch_execute("RESET ALL").await?;
+    Ok(database.batch_execute("CHECKPOINT").await?)
+}
+
+async fn fill_table(
+    database: &Client,
+    table: &str,
+    originals: u64,
+    numbers: &Range<u64>,
+) -> anyhow::Result<()> {
+    let columns = columns(database, table).await?;
+    let names = columns.iter().map(|(name, _)| format!("\"{name}\"")).collect::<Vec<_>>().join(", ");
+    // What was there before the first copy, and stays that: a copy is not copied.
+    database
+        .batch_execute(&format!(
+            "CREATE TEMP TABLE IF NOT EXISTS \"original_{table}\" AS SELECT {names} FROM \"{table}\""
+        ))
+        .await?;
+    let unique = unique(database, table).await?;
+    let mut copies = Vec::with_capacity(columns.len());
+    for (name, kind) in &columns {
+        let ids =
+            matches!(kind.as_str(), "text" | "character varying") && has_ids(database, table, name).await?;
+        copies.push(copied(name, kind, ids, unique.contains(name)));
+    }
+    let copies = copies.join(", ");
+    let at_once = (AT_ONCE / originals).max(1);
+    for first in numbers.clone().step_by(usize::try_from(at_once)?) {
+        let last = (first + at_once).min(numbers.end) - 1;
+        let sql = format!(
+            "INSERT INTO \"{table}\" ({names})
+             SELECT {copies} FROM \"original_{table}\", generate_series({first}, {last}) copy
+             ON CONFLICT DO NOTHING"
+        );
+        database.batch_execute(&sql).await.with_context(|| sql)?;
+    }
+    Ok(())
+}
+
+/// Whether a text column of the originals has ids in it.
+async fn has_ids(database: &Client, table: &str, column: &str) -> anyhow::Result<bool> {
+    let sql = format!("SELECT COALESCE(BOOL_OR(\"{column}\" ~ '{ID}'), FALSE) FROM \"original_{table}\"");
+    Ok(database.query_one(&sql, &[]).await?.get(0))
+}
+
+/// Text columns that are unique by themselves.
+async fn unique(database: &Client, table: &str) -> anyhow::Result<Vec<String>> {
+    let sql =
+        "SELECT attname::TEXT FROM pg_index JOIN pg_attribute ON attrelid = indrelid AND attnum = indkey[0]
+               WHERE indrelid = $1::TEXT::REGCLASS AND indisunique AND indnkeyatts = 1
+                 AND atttypid IN ('TEXT'::REGTYPE, 'VARCHAR'::REGTYPE)";
+    Ok(database.query(sql, &[&table]).await?.iter().map(|row| row.get(0)).collect())
 }
 
 /// Indexes that a table can do without while it is filled, each with the statement that makes it again.
@@ -122,11 +164,6 @@ async fn indexes(database: &Client, table: &str) -> anyhow::Result<Vec<(String, 
                WHERE indrelid = $1::TEXT::REGCLASS AND NOT indisunique";
     let rows = database.query(sql, &[&table]).await?;
     Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
-}
-
-/// The first three digits of ids made today.
-fn now_digits() -> String {
-    uuid::Uuid::now_v7().simple().to_string()[..3].to_owned()
 }
 
 /// Tables with at least as many rows as there are orders: those that grow with them.
@@ -154,14 +191,15 @@ async fn columns(database: &Client, table: &str) -> anyhow::Result<Vec<(String, 
     Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
 }
 
-/// A column as it stands in copy number `copy`: ids in it are that copy's own.
-fn copied(name: &str, kind: &str, now: &str) -> String {
-    // The copy's digits, leaving out those of today.
-    let digits = format!("LPAD(TO_HEX(CASE WHEN copy >= x'{now}'::INT THEN copy + 1 ELSE copy END), 3, '0')");
-    let ids = format!("'{now}([0-9a-f]{{5}}-?[0-9a-f]{{4}}-?7)'");
+/// A column as it stands in copy number `copy`: ids in it are that copy's own, and so is what is unique without being one.
+fn copied(name: &str, kind: &str, ids: bool, unique: bool) -> String {
+    const DIGITS: &str = "LPAD(TO_HEX(copy), 3, '0')";
     match kind {
-        "uuid" => format!("({digits} || SUBSTRING(\"{name}\"::TEXT FROM 4))::UUID"),
-        "text" | "character varying" => format!("REGEXP_REPLACE(\"{name}\", {ids}, {digits} || '\\1', 'g')"),
+        "uuid" => format!(
+            "({DIGITS} || SUBSTRING(\"{name}\"::TEXT FROM 4 FOR 11) || '{VERSION}' || SUBSTRING(\"{name}\"::TEXT FROM 16))::UUID"
+        ),
+        _ if ids => format!("REGEXP_REPLACE(\"{name}\", '{ID}', {DIGITS} || '\\1{VERSION}\\2', 'g')"),
+        _ if unique => format!("\"{name}\" || {DIGITS}"),
         _ => format!("\"{name}\""),
     }
 }

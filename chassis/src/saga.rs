@@ -1,5 +1,6 @@
 //! Sagas: a process across services that survives a crash at any point, with its progress in rows.
 
+mod drive;
 mod failure;
 mod log;
 pub(crate) mod migration;
