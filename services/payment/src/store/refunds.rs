@@ -124,7 +124,7 @@ pub(crate) async fn seize(tx: &DatabaseTransaction, id: Id<Refund>) -> Result<Le
 /// Takes refunds that are due to work on, those that have waited longest first, unless somebody else has them.
 pub(crate) async fn lease_due(db: &Db, span: Duration, limit: i64) -> Result<Vec<Leased<Refund>>, DbErr> {
     let these = "id IN (SELECT id FROM refunds WHERE next_check_at <= $2 AND lease_until <= $2
-        ORDER BY next_check_at LIMIT $3)";
+        ORDER BY next_check_at LIMIT $3) AND next_check_at <= $2";
     lease_those(db, span, these, limit.into()).await
 }
 

@@ -77,16 +77,17 @@ pub(crate) async fn lease_due(
         true => "FOR UPDATE SKIP LOCKED",
         false => "",
     };
+    // The limit stands in the text, so that the plan knows how few are taken, and finds each by its key.
     let sql = format!(
         "UPDATE fulfillments SET fence = fence + 1, attempts = attempts + 1, next_check_at = $2
          WHERE order_name IN (SELECT order_name FROM fulfillments WHERE next_check_at <= $1
-                              ORDER BY next_check_at LIMIT $3 {others})
+                              ORDER BY next_check_at LIMIT {limit} {others})
          RETURNING order_name, fence, attempts"
     );
     let now = Timestamp::now();
     let read =
         |row: &QueryResult| Ok(Leased { order: get(row, 0)?, fence: get(row, 1)?, attempts: get(row, 2)? });
-    rows(tx, &sql, vec![now.into(), now.plus(span).into(), limit.into()], read).await
+    rows(tx, &sql, vec![now.into(), now.plus(span).into()], read).await
 }
 
 /// Keeps that orders are done with, each in one way or another.
