@@ -158,10 +158,11 @@ async fn unique(database: &Client, table: &str) -> anyhow::Result<Vec<String>> {
     Ok(database.query(sql, &[&table]).await?.iter().map(|row| row.get(0)).collect())
 }
 
-/// Indexes that a table can do without while it is filled, each with the statement that makes it again.
+/// Indexes that a table can do without while it is filled, each with the statement that makes it again. Those of a part of
+/// the rows stay: they cost little, and the shop looks for its work by them.
 async fn indexes(database: &Client, table: &str) -> anyhow::Result<Vec<(String, String)>> {
     let sql = "SELECT indexrelid::REGCLASS::TEXT, pg_get_indexdef(indexrelid) FROM pg_index
-               WHERE indrelid = $1::TEXT::REGCLASS AND NOT indisunique";
+               WHERE indrelid = $1::TEXT::REGCLASS AND NOT indisunique AND indpred IS NULL";
     let rows = database.query(sql, &[&table]).await?;
     Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
 }
