@@ -182,7 +182,7 @@ impl Serve {
         say!("  shop, grpc-web and gRPC  {}", addresses.edge);
         if self.edge.storefront_dir.clone().or_else(storefront_beside).is_none() {
             say!(
-                "                           (no pages: the storefront is not built; `just storefront` does it)"
+                "                           (no pages: the storefront is not built; `./just storefront` does it)"
             );
         }
         say!("  metrics and health       {}/metrics  {}/health", addresses.probes, addresses.probes);

@@ -22,6 +22,21 @@ pub fn foreign_name(field: &str, collection: &str, name: &str) -> Result<String,
     }
 }
 
+/// Reads the name of a variant, which catalog owns: kept as it is, checked for its form only.
+pub fn variant_name(field: &str, name: &str) -> Result<String, Status> {
+    let is_variant = match name.split('/').collect::<Vec<_>>()[..] {
+        ["products", product, "variants", variant] => {
+            [product, variant].iter().all(|id| !id.is_empty() && id.len() <= 128)
+        }
+        _ => false,
+    };
+    if is_variant && !name.contains(char::is_whitespace) {
+        Ok(name.to_owned())
+    } else {
+        Err(status::invalid(field, "must be a name like products/{id}/variants/{id}"))
+    }
+}
+
 /// Takes a field that must be there.
 pub fn required<T>(field: &str, value: Option<T>) -> Result<T, Status> {
     value.ok_or_else(|| status::invalid(field, "is required"))

@@ -51,7 +51,7 @@ fn basket(cart: &str, lines: &[pb::LineRequest]) -> Result<Basket, Status> {
         (true, false) => {
             let line = |(line, number): (&pb::LineRequest, usize)| {
                 let field = format!("lines[{number}].variant");
-                Ok((wire::foreign_name(&field, "products", &line.variant)?, line.quantity))
+                Ok((wire::variant_name(&field, &line.variant)?, line.quantity))
             };
             Ok(Basket::Lines(lines.iter().zip(0..).map(line).collect::<Result<_, Status>>()?))
         }

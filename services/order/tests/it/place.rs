@@ -154,7 +154,7 @@ async fn what_cannot_be_ordered_is_refused_before_anything_is_done() {
     let shop = Shop::start().await;
     shop.world.cart("carts/empty", &[], "");
     type Spoil = fn(&mut pb::PlaceOrderRequest);
-    let cases: [(Code, &str, Spoil); 23] = [
+    let cases: [(Code, &str, Spoil); 24] = [
         (Code::FailedPrecondition, "PRICE_CHANGED", |request| request.expected_total = Some(gbp(2849))),
         (Code::FailedPrecondition, "PRICE_CHANGED", |request| {
             request.expected_total = Some(money(2850, "EUR"))
@@ -168,6 +168,8 @@ async fn what_cannot_be_ordered_is_refused_before_anything_is_done() {
             request.cart = "carts/of-somebody-else".into();
         }),
         (Code::NotFound, "VARIANT_NOT_FOUND", |request| request.lines[0].variant = GONE.into()),
+        // A product's name is not a variant's.
+        (Code::InvalidArgument, "INVALID_FIELD", |request| request.lines[0].variant = "products/1".into()),
         (Code::FailedPrecondition, "VARIANT_UNAVAILABLE", |request| request.lines[0].variant = OLD.into()),
         (Code::FailedPrecondition, "CURRENCY_MIXED", |request| {
             request.lines.push(pb::LineRequest { variant: YEN.into(), quantity: 1 });
