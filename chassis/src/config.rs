@@ -67,7 +67,7 @@ pub struct Settings {
     /// Where traces are sent, by OTLP over gRPC. Without it none are.
     #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT")]
     pub otlp_endpoint: Option<String>,
-    /// The folder of the keys with which services recognise each other: <noun>.key for this one, <noun>.pub for all. A
+    /// The folder of the keys with which services recognise each other: {noun}.key for this one, {noun}.pub for all. A
     /// service alone must be given one; all services in one process make theirs in the data folder, below `keys`.
     #[arg(long, env = "KEYS_DIR")]
     pub keys_dir: Option<PathBuf>,
