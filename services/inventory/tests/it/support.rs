@@ -39,7 +39,7 @@ impl Warehouse {
         let warehouse = Self { host, db, orders };
         // An event sent before inventory listens would pass it by: news of nothing is sent until one arrives.
         eventually(async || {
-            warehouse.announce("orders/none", &OrderCancelled::default()).await;
+            warehouse.publish("orders/none", &OrderCancelled::default()).await;
             warehouse.inbox_has_any().await.then_some(())
         })
         .await;
@@ -85,6 +85,17 @@ impl Warehouse {
 
     /// Announces an event as order does, and waits until inventory has applied it.
     pub(crate) async fn announce<E: Event>(&self, order: &str, event: &E) -> Uuid {
+        let id = self.publish(order, event).await;
+        eventually(async || {
+            let sql = "SELECT 1 FROM inbox WHERE id = $1";
+            let statement = Statement::from_sql_and_values(self.db.backend(), sql, [id.into()]);
+            self.db.writer().query_one_raw(statement).await.expect("the inbox")
+        })
+        .await;
+        id
+    }
+
+    async fn publish<E: Event>(&self, order: &str, event: &E) -> Uuid {
         let id =
             self.orders.write(async |tx| outbox::append(tx, order, event).await).await.expect("announced");
         self.published(id).await;
