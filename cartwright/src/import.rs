@@ -53,16 +53,18 @@ impl Import {
         let rows = file::read(&import.file)?;
         let plan = plan::Plan::of(rows);
         if plan.orders.is_empty() {
-            let first = plan
-                .refused
-                .first()
-                .map(|row| format!(", the first in line {}: {} {:?}", row.line, row.reason, row.value));
+            let first = plan.refused.first();
+            let which = first
+                .map(|row| format!(", the first in line {}: {} {:?}", row.line, row.reason, row.value))
+                .unwrap_or_default();
+            let dates = match first.is_some_and(|row| row.reason == file::DATE_UNREADABLE) {
+                true => format!(" (dates are written as {})", file::DATES_IN_WORDS),
+                false => String::new(),
+            };
             anyhow::bail!(
-                "{} holds nothing to take over: {} rows, all refused{} (dates are written as {})",
+                "{} holds nothing to take over: {} rows, all refused{which}{dates}",
                 import.file.display(),
                 plan.refused.len(),
-                first.unwrap_or_default(),
-                file::DATES_IN_WORDS
             );
         }
         let outcome = load::load(&operator, &plan).await?;

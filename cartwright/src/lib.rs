@@ -107,7 +107,11 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Sample { settings } => {
             quiet(&settings)?;
-            sample::fill(&settings).await.map(|()| ExitCode::SUCCESS)
+            match sample::fill(&settings).await? {
+                0 => say!("the shop has products already: nothing was added"),
+                made => say!("{made} products with stock are in the shop"),
+            }
+            Ok(ExitCode::SUCCESS)
         }
         Command::Import(import) => {
             quiet(import.settings())?;

@@ -129,8 +129,8 @@ const GOODS: [(&str, &str, &str, &str, i64, i64, &str); 12] = [
 ];
 const STOCK: i64 = 40;
 
-/// Fills a shop that has no products. One that has some is left alone.
-pub(crate) async fn fill(settings: &Settings) -> anyhow::Result<()> {
+/// Fills a shop that has no products, and says how many it made. One that has some is left alone.
+pub(crate) async fn fill(settings: &Settings) -> anyhow::Result<usize> {
     let operator = Operator::new(settings)?;
     ways_to_send(&operator).await?;
     welcome_coupon(&operator).await?;
@@ -138,7 +138,7 @@ pub(crate) async fn fill(settings: &Settings) -> anyhow::Result<()> {
     let any =
         catalog.list_products(ListProductsRequest { page_size: 1, ..Default::default() }).await?.into_inner();
     if !any.products.is_empty() {
-        return Ok(());
+        return Ok(0);
     }
     let mut categories = std::collections::HashMap::new();
     for (position, title) in ["Kitchen", "Study", "Living"].into_iter().enumerate() {
@@ -188,7 +188,7 @@ pub(crate) async fn fill(settings: &Settings) -> anyhow::Result<()> {
     InventoryServiceClient::new(operator.channel("inventory")?)
         .batch_receive_stock(operator.ask(request))
         .await?;
-    Ok(())
+    Ok(GOODS.len())
 }
 
 async fn ways_to_send(operator: &Operator) -> anyhow::Result<()> {

@@ -146,11 +146,16 @@ impl Host {
     pub async fn db<M: MigratorTrait>(&self) -> Result<Db, Error> {
         let statements = self.world.as_ref().map(|world| world.statements.clone());
         let db = database::open_by::<M>(self.noun, &self.settings, statements).await?;
-        if self.owns_folder && db.backend() == sea_orm::DatabaseBackend::Sqlite {
-            // Whoever held a lease in it has died: what they left is taken up now rather than when the lease runs out.
+        if self.is_alone_in(&db) {
             saga::abandon_all(&db).await?;
         }
         Ok(db)
+    }
+
+    /// Whether no other process can have the database open. At start, whoever held a lease in it has died then: what they
+    /// left can be taken up now rather than when the lease runs out.
+    pub fn is_alone_in(&self, db: &Db) -> bool {
+        self.owns_folder && db.backend() == sea_orm::DatabaseBackend::Sqlite
     }
 
     /// The service's own socket, ready for the runtime. It is handed out once.

@@ -73,7 +73,7 @@ impl From<Error> for Status {
     fn from(error: Error) -> Status {
         match &error {
             Error::Reused => status::refusal(Code::AlreadyExists, "REQUEST_ID_REUSED", DOMAIN, &error),
-            Error::InFlight => status::refusal(Code::Aborted, "REQUEST_IN_FLIGHT", DOMAIN, &error),
+            Error::InFlight => status::busy("REQUEST_IN_FLIGHT", DOMAIN, &error),
             Error::Database(_) => status::internal(&error),
         }
     }

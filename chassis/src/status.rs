@@ -7,6 +7,9 @@ use std::time::Duration;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
+/// When to come back where nothing says better.
+const SOON: Duration = Duration::from_millis(500);
+
 /// The domain of reasons that no single service owns.
 pub const DOMAIN: &str = "cartwright";
 
@@ -31,8 +34,8 @@ pub fn plain(code: Code, reason: &str, domain: &str, message: &str, metadata: &[
     let metadata: HashMap<String, String> =
         metadata.iter().map(|(key, value)| ((*key).into(), value.clone())).collect();
     let mut details = ErrorDetails::with_error_info(reason, domain, metadata);
-    if matches!(code, Code::Unavailable | Code::ResourceExhausted | Code::Aborted) {
-        details.set_retry_info(Some(Duration::from_millis(500)));
+    if matches!(code, Code::Unavailable | Code::ResourceExhausted) {
+        details.set_retry_info(Some(SOON));
     }
     Status::with_error_details(code, shortened(message), details)
 }
@@ -48,6 +51,14 @@ pub fn invalid(field: &str, description: impl Into<String>) -> Status {
 /// Asks the caller to come back: nothing was done, and trying again later is safe.
 pub fn unavailable(reason: &str, message: &str, retry_after: Duration) -> Status {
     try_later(Code::Unavailable, reason, message, retry_after)
+}
+
+/// Asks the caller to come back with the same request: another is in its way, and will be done soon. Where only a request
+/// made anew can succeed, as after a conflict of versions, refuse instead.
+pub fn busy(reason: &str, domain: &str, error: &dyn Error) -> Status {
+    let mut details = ErrorDetails::with_error_info(reason, domain, HashMap::new());
+    details.set_retry_info(Some(SOON));
+    Status::with_error_details(Code::Aborted, shortened(&error.to_string()), details)
 }
 
 /// Turns the caller away for now, because a limit is reached.

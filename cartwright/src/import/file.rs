@@ -69,6 +69,12 @@ const DATES: [&str; 4] = ["%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H
 /// The same for people.
 pub(crate) const DATES_IN_WORDS: &str =
     "2010-12-01 08:26:00, 2010-12-01T08:26:00, 2010-12-01 08:26 or, the month first, 12/1/2010 8:26";
+/// Why a row whose date is written otherwise is refused.
+pub(crate) const DATE_UNREADABLE: &str = "DATE_UNREADABLE";
+/// The columns of the data set.
+const COLUMNS: [&str; 8] = [
+    "InvoiceNo", "StockCode", "Description", "Quantity", "InvoiceDate", "UnitPrice", "CustomerID", "Country",
+];
 /// The most units of one row, as the contract has it.
 const QUANTITY_MAX: i64 = 1_000_000;
 /// The longest text taken from a column.
@@ -90,6 +96,13 @@ pub(crate) fn read(path: &Path) -> anyhow::Result<Rows> {
     let pounds: Currency = "GBP".parse()?;
     let mut rows = Rows { sound: Vec::new(), refused: Vec::new() };
     let headers = csv.headers().context("reading the header")?.clone();
+    if let Some(lacking) = COLUMNS.iter().find(|column| !headers.iter().any(|header| header == **column)) {
+        anyhow::bail!(
+            "{} is not a file of the Online Retail data set: its first line names no column {lacking} (they are {})",
+            path.display(),
+            COLUMNS.join(", ")
+        );
+    }
     let mut record = csv::StringRecord::new();
     loop {
         let line = csv.position().line();
@@ -108,12 +121,7 @@ pub(crate) fn read(path: &Path) -> anyhow::Result<Rows> {
                 continue;
             }
         }
-        let raw: Raw = record.deserialize(Some(&headers)).with_context(|| {
-            format!(
-                "{} is not a file of the Online Retail data set: line {line} lacks a column",
-                path.display()
-            )
-        })?;
+        let raw: Raw = record.deserialize(Some(&headers)).with_context(|| format!("reading line {line}"))?;
         match parse(&raw, line, pounds) {
             Ok(row) => rows.sound.push(row),
             Err((reason, value)) => rows.refused.push(Refused {
@@ -129,7 +137,7 @@ pub(crate) fn read(path: &Path) -> anyhow::Result<Rows> {
 
 fn parse(raw: &Raw, line: u64, currency: Currency) -> Result<Row, Fault<'_>> {
     let text = |text: &str| text.trim().chars().take(TEXT_MAX).collect::<String>();
-    let time = date(raw.date.trim()).ok_or(("DATE_UNREADABLE", raw.date.as_str()))?;
+    let time = date(raw.date.trim()).ok_or((DATE_UNREADABLE, raw.date.as_str()))?;
     let invoice = text(&raw.invoice);
     let sku = text(&raw.sku);
     if invoice.is_empty() || invoice.len() > 64 {

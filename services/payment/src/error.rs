@@ -67,8 +67,8 @@ impl From<Error> for Status {
             Error::Unread(Unread::Unsigned) => (Code::Unauthenticated, "WEBHOOK_UNSIGNED"),
             Error::Unread(Unread::Senseless) => (Code::InvalidArgument, "WEBHOOK_SENSELESS"),
             Error::NoReport => (Code::NotFound, "RECONCILIATION_NOT_FOUND"),
-            Error::Reconciling => (Code::Aborted, "RECONCILIATION_RUNNING"),
-            Error::Busy => (Code::Aborted, "PAYMENT_BUSY"),
+            Error::Reconciling => return status::busy("RECONCILIATION_RUNNING", DOMAIN, &error),
+            Error::Busy => return status::busy("PAYMENT_BUSY", DOMAIN, &error),
             Error::Unknown => (Code::Unavailable, "PAYMENT_UNKNOWN"),
             Error::ChannelUnavailable => (Code::Unavailable, "CHANNEL_UNAVAILABLE"),
             Error::Underway => (Code::Unavailable, "PAYMENT_UNDERWAY"),
@@ -90,7 +90,7 @@ fn refused(refusal: &Refusal) -> Status {
     };
     match refusal {
         Refusal::AlreadyPaid => precondition("ORDER_ALREADY_PAID", &[]),
-        Refusal::InProgress => status::refusal(Code::Aborted, "PAYMENT_BUSY", DOMAIN, refusal),
+        Refusal::InProgress => status::busy("PAYMENT_BUSY", DOMAIN, refusal),
         Refusal::Declined(reason) => precondition("PAYMENT_DECLINED", &[("decline_reason", reason.clone())]),
         Refusal::Voided => precondition("PAYMENT_VOIDED", &[]),
         Refusal::Denied { met } => precondition("PAYMENT_DENIED", &[("rules", ids(met))]),

@@ -54,6 +54,9 @@ pub(crate) struct Service {
 /// Serves until the host's shutdown.
 pub async fn serve(host: Host, config: Config) -> Result<(), chassis::Error> {
     let db = host.db::<Migrator>().await?;
+    if host.is_alone_in(&db) {
+        store::abandon_all(&db).await?;
+    }
     let channels = Channels::open(&config, &db, host.world.as_ref())?;
     let attention_after = Duration::from_secs(config.payment_attention_seconds);
     let till = Till::new(&db, &channels, attention_after);

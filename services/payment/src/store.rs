@@ -8,6 +8,7 @@ pub(crate) mod reports;
 pub(crate) mod risk;
 pub(crate) mod webhooks;
 
+use chassis::db::Db;
 use chassis::money::Money;
 use chassis::time::Timestamp;
 use sea_orm::{ConnectionTrait, DbErr, Statement, Value};
@@ -38,6 +39,18 @@ pub(crate) fn sql(
     values: impl IntoIterator<Item = Value>,
 ) -> Statement {
     Statement::from_sql_and_values(on.get_database_backend(), text, values)
+}
+
+/// Ends every lease. Only for a database that no other process has open: whoever held one is gone.
+pub(crate) async fn abandon_all(db: &Db) -> Result<(), DbErr> {
+    for leased in [
+        "payments SET lease_until = 0 WHERE next_check_at IS NOT NULL",
+        "refunds SET lease_until = 0 WHERE next_check_at IS NOT NULL",
+        "reconciliations SET lease_until = 0 WHERE lease_until > 0",
+    ] {
+        db.execute(sql(db.writer(), &format!("UPDATE {leased}"), [])).await?;
+    }
+    Ok(())
 }
 
 /// A keyset: the time and the id of the last row of the page before.

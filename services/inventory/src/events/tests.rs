@@ -79,7 +79,7 @@ impl Warehouse {
         [level("HAT").await, level("BAG").await]
     }
 
-    /// How often a change of stock was announced.
+    /// How many events told of changed stock.
     async fn announced(&self) -> i64 {
         self.count("SELECT COUNT(*) FROM outbox WHERE kind = $1", &StockChanged::full_name()).await
     }
@@ -145,7 +145,7 @@ fn returned(orders: &[Order]) -> Vec<Envelope> {
 }
 
 #[tokio::test]
-async fn orders_confirmed_together_take_their_goods_out_once_and_tell_once_of_each_sku() {
+async fn orders_confirmed_together_take_their_goods_out_once_and_tell_of_it_once() {
     let warehouse = Warehouse::open().await;
     let confirmed = confirmed(&warehouse.held(20).await);
     warehouse.receive(&confirmed[..1]).await;

@@ -31,7 +31,7 @@ fn location((location, level): (LocationId, Level)) -> pb::LocationStock {
     }
 }
 
-impl From<&Total> for pb::StockChanged {
+impl From<&Total> for pb::StockLevel {
     fn from(total: &Total) -> Self {
         Self {
             stock: total.sku.stock_name(),

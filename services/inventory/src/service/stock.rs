@@ -127,10 +127,17 @@ pub(crate) async fn follow(tx: &DatabaseTransaction, movements: &[(Movement, Cau
     Ok(store::journal::append(tx, movements).await?)
 }
 
+/// The key of all news of levels: kept in one line, whatever SKUs they name, the last word on each SKU comes last.
+const LEVELS: &str = "stock";
+/// SKUs told of in one event.
+const LEVELS_AT_ONCE: usize = 1000;
+
 /// Tells the rest of the platform what there is now, and what has become low.
 pub(crate) async fn announce(tx: &DatabaseTransaction, totals: &[Total]) -> Result<(), DbErr> {
-    let events: Vec<_> = totals.iter().map(pb::StockChanged::from).collect();
-    outbox::append_many(tx, events.iter().map(|event| (&event.stock, event)).collect()).await?;
+    let changed =
+        |totals: &[Total]| pb::StockChanged { levels: totals.iter().map(pb::StockLevel::from).collect() };
+    let events: Vec<_> = totals.chunks(LEVELS_AT_ONCE).map(changed).collect();
+    outbox::append_many(tx, events.iter().map(|event| (LEVELS, event)).collect()).await?;
     tell_low(tx, totals).await
 }
 

@@ -32,8 +32,9 @@ async fn goods_taken_in_can_be_sold_and_are_journalled() {
     assert_eq!((movements[0].kind(), movements[0].reason.as_str()), (Kind::Receipt, "from Lyon"));
     assert!(movements[0].actor.starts_with("users/"));
     let changed = warehouse.announced::<pb::StockChanged>().await;
-    assert_eq!(changed[0].stock, stock.name);
-    assert_eq!(changed.iter().map(|event| event.available).collect::<Vec<_>>(), [5, 10]);
+    let levels: Vec<_> = changed.into_iter().flat_map(|event| event.levels).collect();
+    assert_eq!(levels[0].stock, stock.name);
+    assert_eq!(levels.iter().map(|level| level.available).collect::<Vec<_>>(), [5, 10]);
 }
 
 #[tokio::test]

@@ -32,14 +32,15 @@ pub(crate) async fn lease(
         true => "FOR UPDATE SKIP LOCKED",
         false => "",
     };
+    // The limit stands in the text, so that the plan knows how few are taken, and finds each by its key.
     let sql = format!(
         "UPDATE notifications SET attempts = attempts + 1, next_time = $2
          WHERE id IN (SELECT id FROM notifications WHERE state = 'PENDING' AND next_time <= $1
-                      ORDER BY next_time, id LIMIT $3 {others})
+                      ORDER BY next_time, id LIMIT {limit} {others})
          RETURNING {COLUMNS}"
     );
     let now = Timestamp::now();
-    let rows = all::<Row>(tx, &sql, [now.into(), now.plus(span).into(), limit.into()]).await?;
+    let rows = all::<Row>(tx, &sql, [now.into(), now.plus(span).into()]).await?;
     rows.into_iter().map(Message::try_from).collect()
 }
 
