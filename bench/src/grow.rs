@@ -29,6 +29,8 @@ const NOT_COPIED: [&str; 5] = ["seaql_migrations", "lease", "caught_mail", "sear
 const ID: &str = "[0-9a-f]{3}([0-9a-f]{5}-?[0-9a-f]{4}-?)[0-9a-f]([0-9a-f]{3}-?[0-9a-f]{4}-?[0-9a-f]{12})";
 /// The version of copied ids, which no other has.
 const VERSION: char = 'e';
+/// Stands for three digits of an id, and nowhere else.
+const PLACE: &str = "CHR(1)";
 
 /// Measures orders after each number of stored ones.
 pub(crate) async fn measure(
@@ -115,21 +117,15 @@ async fn fill_table(
     numbers: &Range<u64>,
 ) -> anyhow::Result<()> {
     let columns = columns(database, table).await?;
-    let names = columns.iter().map(|(name, _)| format!("\"{name}\"")).collect::<Vec<_>>().join(", ");
+    let list = |form: &dyn Fn(&Column) -> String| columns.iter().map(form).collect::<Vec<_>>().join(", ");
     // What was there before the first copy, and stays that: a copy is not copied.
+    let (names, prepared) = (list(&Column::quoted), list(&Column::prepared));
     database
         .batch_execute(&format!(
-            "CREATE TEMP TABLE IF NOT EXISTS \"original_{table}\" AS SELECT {names} FROM \"{table}\""
+            "CREATE TEMP TABLE IF NOT EXISTS \"original_{table}\" AS SELECT {prepared} FROM \"{table}\""
         ))
         .await?;
-    let unique = unique(database, table).await?;
-    let mut copies = Vec::with_capacity(columns.len());
-    for (name, kind) in &columns {
-        let ids =
-            matches!(kind.as_str(), "text" | "character varying") && has_ids(database, table, name).await?;
-        copies.push(copied(name, kind, ids, unique.contains(name)));
-    }
-    let copies = copies.join(", ");
+    let copies = list(&Column::copied);
     let at_once = (AT_ONCE / originals).max(1);
     for first in numbers.clone().step_by(usize::try_from(at_once)?) {
         let last = (first + at_once).min(numbers.end) - 1;
@@ -141,21 +137,6 @@ async fn fill_table(
         database.batch_execute(&sql).await.with_context(|| sql)?;
     }
     Ok(())
-}
-
-/// Whether a text column of the originals has ids in it.
-async fn has_ids(database: &Client, table: &str, column: &str) -> anyhow::Result<bool> {
-    let sql = format!("SELECT COALESCE(BOOL_OR(\"{column}\" ~ '{ID}'), FALSE) FROM \"original_{table}\"");
-    Ok(database.query_one(&sql, &[]).await?.get(0))
-}
-
-/// Text columns that are unique by themselves.
-async fn unique(database: &Client, table: &str) -> anyhow::Result<Vec<String>> {
-    let sql =
-        "SELECT attname::TEXT FROM pg_index JOIN pg_attribute ON attrelid = indrelid AND attnum = indkey[0]
-               WHERE indrelid = $1::TEXT::REGCLASS AND indisunique AND indnkeyatts = 1
-                 AND atttypid IN ('TEXT'::REGTYPE, 'VARCHAR'::REGTYPE)";
-    Ok(database.query(sql, &[&table]).await?.iter().map(|row| row.get(0)).collect())
 }
 
 /// Indexes that a table can do without while it is filled, each with the statement that makes it again. Those of a part of
@@ -183,24 +164,59 @@ async fn tables(database: &Client, orders: u64) -> anyhow::Result<Vec<String>> {
     Ok(growing)
 }
 
-/// Columns that are written, with their types: the database numbers the others itself.
-async fn columns(database: &Client, table: &str) -> anyhow::Result<Vec<(String, String)>> {
-    let sql = "SELECT column_name::TEXT, data_type::TEXT FROM information_schema.columns
+/// A column that is written: the database numbers the others itself.
+struct Column {
+    name: String,
+    kind: String,
+    /// No two rows have the same in it.
+    unique: bool,
+}
+
+async fn columns(database: &Client, table: &str) -> anyhow::Result<Vec<Column>> {
+    let sql = "SELECT column_name::TEXT, data_type::TEXT,
+                      EXISTS (SELECT 1 FROM pg_index JOIN pg_attribute ON attrelid = indrelid AND attnum = indkey[0]
+                              WHERE indrelid = $1::TEXT::REGCLASS AND indisunique AND indnkeyatts = 1
+                                AND attname = column_name)
+               FROM information_schema.columns
                WHERE table_schema = 'public' AND table_name = $1 AND is_identity = 'NO' AND is_generated = 'NEVER'
                  AND COALESCE(column_default, '') NOT LIKE 'nextval%' ORDER BY ordinal_position";
     let rows = database.query(sql, &[&table]).await?;
-    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+    Ok(rows.iter().map(|row| Column { name: row.get(0), kind: row.get(1), unique: row.get(2) }).collect())
 }
 
-/// A column as it stands in copy number `copy`: ids in it are that copy's own, and so is what is unique without being one.
-fn copied(name: &str, kind: &str, ids: bool, unique: bool) -> String {
-    const DIGITS: &str = "LPAD(TO_HEX(copy), 3, '0')";
-    match kind {
-        "uuid" => format!(
-            "({DIGITS} || SUBSTRING(\"{name}\"::TEXT FROM 4 FOR 11) || '{VERSION}' || SUBSTRING(\"{name}\"::TEXT FROM 16))::UUID"
-        ),
-        _ if ids => format!("REGEXP_REPLACE(\"{name}\", '{ID}', {DIGITS} || '\\1{VERSION}\\2', 'g')"),
-        _ if unique => format!("\"{name}\" || {DIGITS}"),
-        _ => format!("\"{name}\""),
+impl Column {
+    fn quoted(&self) -> String {
+        format!("\"{}\"", self.name)
+    }
+
+    fn is_text(&self) -> bool {
+        ["text", "character varying"].contains(&self.kind.as_str())
+    }
+
+    /// The column of an original, with [`PLACE`] for the digits of the copy in each id: found once, and not in each copy.
+    fn prepared(&self) -> String {
+        let name = self.quoted();
+        match self.is_text() {
+            true => format!("REGEXP_REPLACE({name}, '{ID}', {PLACE} || '\\1{VERSION}\\2', 'g') AS {name}"),
+            false => name,
+        }
+    }
+
+    /// The column as it stands in copy number `copy`: ids in it are that copy's own, and so is what is unique without being
+    /// one.
+    fn copied(&self) -> String {
+        const DIGITS: &str = "LPAD(TO_HEX(copy), 3, '0')";
+        let name = self.quoted();
+        let placed = format!("REPLACE({name}, {PLACE}, {DIGITS})");
+        match self.kind.as_str() {
+            "uuid" => format!(
+                "({DIGITS} || SUBSTRING({name}::TEXT FROM 4 FOR 11) || '{VERSION}' || SUBSTRING({name}::TEXT FROM 16))::UUID"
+            ),
+            _ if self.is_text() && self.unique => {
+                format!("CASE WHEN STRPOS({name}, {PLACE}) > 0 THEN {placed} ELSE {name} || {DIGITS} END")
+            }
+            _ if self.is_text() => placed,
+            _ => name,
+        }
     }
 }

@@ -88,37 +88,43 @@ async fn main() -> anyhow::Result<()> {
     if let Some(address) = arguments.echo {
         return echo::serve(address).await;
     }
+    let mut report = Report::new(arguments.seconds);
+    let outcome = measure(&arguments, &mut report).await;
+    // What was measured until something failed is worth as much.
+    report.print();
+    report.write(&arguments.out)?;
+    outcome
+}
+
+async fn measure(arguments: &Arguments, report: &mut Report) -> anyhow::Result<()> {
     let load = Load { lasting: Duration::from_secs(arguments.seconds) };
     let does = |part| arguments.parts.contains(&part);
-    let mut report = Report::new(arguments.seconds);
-
     if does(Part::Limit) {
-        limit::measure(&load, &arguments.clients, &mut report).await.context("measuring the limit")?;
+        limit::measure(&load, &arguments.clients, report).await.context("measuring the limit")?;
     }
     if [Part::Checkout, Part::Flash, Part::Reads].into_iter().any(does) {
         let mut shop = open(arguments.clients.iter().copied().max().unwrap_or(1)).await?;
         if does(Part::Checkout) {
-            checkout::measure(&load, &mut shop, &arguments.clients, &mut report)
+            checkout::measure(&load, &mut shop, &arguments.clients, report)
                 .await
                 .context("measuring orders")?;
         }
         if does(Part::Flash) {
-            checkout::flash(&load, &mut shop, &arguments.clients, &mut report)
+            checkout::flash(&load, &mut shop, &arguments.clients, report)
                 .await
                 .context("measuring one SKU")?;
         }
         if does(Part::Reads) {
-            reads::measure(&load, &shop, &mut report).await.context("measuring reads")?;
+            reads::measure(&load, &shop, report).await.context("measuring reads")?;
         }
         report.memory = shop.memory();
     }
     if does(Part::Growth) {
         // A shop of its own, since it begins with few orders.
         let mut shop = open(grow::CLIENTS).await?;
-        grow::measure(&load, &mut shop, &arguments.stored, &mut report).await.context("measuring growth")?;
+        grow::measure(&load, &mut shop, &arguments.stored, report).await.context("measuring growth")?;
     }
-    report.print();
-    report.write(&arguments.out)
+    Ok(())
 }
 
 async fn open(customers: u16) -> anyhow::Result<Shop> {

@@ -104,6 +104,7 @@ impl Serve {
 
     /// Opens every listener, then starts every service.
     async fn start(&self) -> anyhow::Result<Running> {
+        self.own.agree()?;
         let process = Process::new(&self.settings).await?;
         let mut hosts = Vec::new();
         for noun in NOUNS {
@@ -136,6 +137,18 @@ impl Serve {
 }
 
 impl Own {
+    /// Refuses what one service is told and another would find wrong only when somebody buys.
+    fn agree(&self) -> anyhow::Result<()> {
+        let known = &self.payment.payment_channels;
+        match self.order.checkout_channels.iter().find(|offered| !known.contains(offered)) {
+            Some(offered) => anyhow::bail!(
+                "--checkout-channels offers {offered}, which is not among the --payment-channels ({})",
+                known.join(", ")
+            ),
+            None => Ok(()),
+        }
+    }
+
     fn serve(&self, host: Host) -> Serving {
         let own = self.clone();
         match host.noun {
@@ -247,4 +260,29 @@ impl Temporary {
 fn storefront_beside() -> Option<PathBuf> {
     let built = PathBuf::from("storefront/dist");
     built.join("index.html").exists().then_some(built)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Command {
+        #[command(flatten)]
+        own: Own,
+    }
+
+    #[test]
+    fn a_checkout_offers_only_channels_that_payment_knows() {
+        let agree = |said: &[&str]| Command::parse_from(said).own.agree();
+        assert!(agree(&["serve"]).is_ok());
+        assert!(
+            agree(&["serve", "--payment-channels", "sandbox,card", "--checkout-channels", "card"]).is_ok()
+        );
+        let refusal =
+            agree(&["serve", "--checkout-channels", "sandbox,card"]).expect_err("card is not known");
+        assert!(refusal.to_string().contains("offers card"), "{refusal}");
+    }
 }

@@ -44,6 +44,8 @@ pub struct MethodPolicy {
     pub path: String,
     /// Who may call from outside.
     pub access: Access,
+    /// Whether it gives a session, so that a token whose time is over is no obstacle.
+    pub gives_session: bool,
     /// The services that may also call as themselves; with `Internal` and none named, all of them.
     pub services: Vec<String>,
     /// The longest a call may take.
@@ -152,6 +154,8 @@ impl MethodPolicy {
         Some(Self {
             path: format!("/{}/{}", method.parent_service().full_name(), method.name()),
             services: texts(access, "services"),
+            gives_session: access.get_field_by_name("gives_session").and_then(|said| said.as_bool())
+                == Some(true),
             access: rule(access)?,
             deadline: extension(&options, "cartwright.policy.v1.deadline")
                 .and_then(|value| duration(&value))

@@ -8,6 +8,7 @@ mod operator;
 mod progress;
 mod runner;
 pub mod testing;
+mod ticket;
 
 use std::fmt::Debug;
 use std::future::Future;
@@ -19,10 +20,11 @@ use uuid::Uuid;
 
 pub use failure::{Failure, Refusal};
 pub(crate) use log::abandon_all;
-pub use log::{Direction, State, StepOutcome, Ticket, finish, finish_all};
+pub use log::{Direction, State, StepOutcome};
 pub use operator::{Filter, Intervention, StepView, View, compensate, get, list, retry, skip};
 pub use progress::DEADLINE_PASSED;
 pub use runner::{Begin, Runner, Settings, Started};
+pub use ticket::{Ticket, finish, finish_all};
 
 /// A process across services: an enum of steps and two matches.
 ///

@@ -13,27 +13,18 @@ pub fn name<T: Resource>(field: &str, name: &str) -> Result<Id<T>, Status> {
         .ok_or_else(|| status::invalid(field, format!("must be a name like {}/{{uuid}}", T::COLLECTION)))
 }
 
-/// Reads the name of a resource that another service owns: kept as it is, checked for its form only.
-pub fn foreign_name(field: &str, collection: &str, name: &str) -> Result<String, Status> {
-    let id = name.strip_prefix(collection).and_then(|rest| rest.strip_prefix('/'));
-    match id {
-        Some(id) if !id.is_empty() && id.len() <= 128 && !id.contains(char::is_whitespace) => Ok(name.into()),
-        _ => Err(status::invalid(field, format!("must be a name like {collection}/{{id}}"))),
-    }
-}
-
-/// Reads the name of a variant, which catalog owns: kept as it is, checked for its form only.
-pub fn variant_name(field: &str, name: &str) -> Result<String, Status> {
-    let is_variant = match name.split('/').collect::<Vec<_>>()[..] {
-        ["products", product, "variants", variant] => {
-            [product, variant].iter().all(|id| !id.is_empty() && id.len() <= 128)
-        }
-        _ => false,
+/// Reads the name of a resource that another service owns, by its pattern, such as `products/{id}/variants/{id}`: kept as it
+/// is, checked for its form only.
+pub fn foreign_name(field: &str, pattern: &str, name: &str) -> Result<String, Status> {
+    let fits = |(expected, segment): (&str, &str)| match expected {
+        "{id}" => !segment.is_empty() && segment.len() <= 128 && !segment.contains(char::is_whitespace),
+        collection => segment == collection,
     };
-    if is_variant && !name.contains(char::is_whitespace) {
-        Ok(name.to_owned())
-    } else {
-        Err(status::invalid(field, "must be a name like products/{id}/variants/{id}"))
+    let fits_all = pattern.split('/').count() == name.split('/').count()
+        && pattern.split('/').zip(name.split('/')).all(fits);
+    match fits_all {
+        true => Ok(name.to_owned()),
+        false => Err(status::invalid(field, format!("must be a name like {pattern}"))),
     }
 }
 

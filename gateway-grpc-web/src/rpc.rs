@@ -67,7 +67,7 @@ impl Upstreams {
         let policy = policy::of(request.uri().path()).ok_or_else(status::unknown_method)?;
         let within = time(policy, request.headers())?;
         // A token between services opens nothing here, whoever signed it.
-        let caller = self.verifier.caller(request.headers())?;
+        let caller = self.verifier.caller_of(policy, request.headers())?;
         if caller.service().is_some() || policy.access == Access::Internal {
             return Err(Status::from(rule::Denied::InternalOnly));
         }

@@ -320,8 +320,14 @@ fn events_name_their_resource_first_and_carry_nothing_personal() {
         &events,
         |event| event.full_name().to_owned(),
         |event| {
-            let first =
-                event.get_field(1).is_some_and(|field| field.kind() == Kind::String && !field.is_list());
+            let names_one = |message: &MessageDescriptor| {
+                message.get_field(1).is_some_and(|field| field.kind() == Kind::String && !field.is_list())
+            };
+            // Or several, each in a message of its own.
+            let first = names_one(event)
+                || event.get_field(1).is_some_and(
+                    |field| matches!(field.kind(), Kind::Message(each) if field.is_list() && names_one(&each)),
+                );
             let personal = event.fields().any(|field| {
                 option(&pool, &field.options(), "cartwright.policy.v1.sensitive").is_some()
                     || matches!(field.kind(), Kind::Message(inner) if inner.name() == "PostalAddress")

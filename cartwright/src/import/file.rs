@@ -73,7 +73,14 @@ pub(crate) const DATES_IN_WORDS: &str =
 pub(crate) const DATE_UNREADABLE: &str = "DATE_UNREADABLE";
 /// The columns of the data set.
 const COLUMNS: [&str; 8] = [
-    "InvoiceNo", "StockCode", "Description", "Quantity", "InvoiceDate", "UnitPrice", "CustomerID", "Country",
+    "InvoiceNo",
+    "StockCode",
+    "Description",
+    "Quantity",
+    "InvoiceDate",
+    "UnitPrice",
+    "CustomerID",
+    "Country",
 ];
 /// The most units of one row, as the contract has it.
 const QUANTITY_MAX: i64 = 1_000_000;

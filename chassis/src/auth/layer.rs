@@ -31,8 +31,10 @@ impl Around for Auth {
 
 impl Auth {
     fn admit(&self, policy: &MethodPolicy, call: &Call) -> Result<Caller, Status> {
-        let caller =
-            self.0.caller(call.headers()).inspect_err(|error| tracing::debug!(?error, "token refused"))?;
+        let caller = self
+            .0
+            .caller_of(policy, call.headers())
+            .inspect_err(|error| tracing::debug!(?error, "token refused"))?;
         rule::check(policy, &caller).inspect_err(|denied| tracing::debug!(%denied, "call refused"))?;
         let operators_change = matches!(policy.access, Access::Permission(_))
             && !policy.safe

@@ -8,7 +8,7 @@ use super::{
     AccessPolicies, Keyring,
     token::{self, ACCESS_TYPE, AccessClaims, INTERNAL_TYPE, InternalClaims, TokenError},
 };
-use crate::caller::Caller;
+use crate::{caller::Caller, policy::MethodPolicy};
 
 /// How many tokens are remembered, and for how long: a caller shows the same one again and again.
 const REMEMBERED_MAX: u64 = 10_000;
@@ -55,6 +55,14 @@ impl Verifier {
                 Ok(caller.clone())
             }
             Signed::Access { key, claims } => self.access(key, claims),
+        }
+    }
+
+    /// Who calls a method. One that gives a session asks for none that still counts.
+    pub fn caller_of(&self, method: &MethodPolicy, headers: &HeaderMap) -> Result<Caller, TokenError> {
+        match self.caller(headers) {
+            Err(TokenError::Expired | TokenError::Revoked) if method.gives_session => Ok(Caller::anonymous()),
+            answer => answer,
         }
     }
 

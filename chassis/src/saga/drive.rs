@@ -6,10 +6,10 @@ use sea_orm::DbErr;
 use tokio::time::{Instant, sleep, timeout};
 use tracing::{Instrument, error, info_span, warn};
 
-use super::log::{self, Log, State, Ticket};
+use super::log::{self, Log, State, encode};
 use super::progress::{Next, Progress, needed};
-use super::runner::{FIRST_OWNER, Runner, encode};
-use super::{Failure, Outcome, Saga};
+use super::runner::{FIRST_OWNER, Runner};
+use super::{Failure, Outcome, Saga, Ticket};
 use crate::deadline;
 use crate::time::Timestamp;
 

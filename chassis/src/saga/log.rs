@@ -1,13 +1,11 @@
 //! The saga's rows, and the conditional writes that only their owner can make.
 
-use std::fmt::Debug;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use sea_orm::entity::prelude::*;
 use sea_orm::{DatabaseTransaction, ExprTrait, QueryOrder, QuerySelect, Set, Statement, Value};
 
-use super::{Failure, Refusal, Saga, request_id};
+use super::{Refusal, Saga, Ticket};
 use crate::db::Db;
 use crate::rows::{self, Column, Rows};
 use crate::time::Timestamp;
@@ -157,96 +155,6 @@ pub(super) mod entry {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-/// The right to write a saga's rows: good until another owner claims them. Clones are the same right.
-#[derive(Clone, Debug)]
-pub struct Ticket {
-    /// The saga.
-    pub saga: Uuid,
-    /// Grows with each owner; a write under an old one changes nothing.
-    pub fence: i64,
-    unwritten: Arc<Mutex<Unwritten>>,
-}
-
-/// What the end of a saga writes besides: what its steps left, and the lines of its log that it closes.
-#[derive(Debug, Default)]
-struct Unwritten {
-    data: String,
-    lines: Vec<entry::Model>,
-}
-
-impl Ticket {
-    pub(super) fn of(row: &row::Model) -> Ticket {
-        Ticket { saga: row.id, fence: row.fence, unwritten: Arc::default() }
-    }
-
-    /// Says what stands in the log and is not written, or not ended.
-    pub(super) fn hold(&self, log: &Log, saved: &Log) {
-        let open = |entry: &&entry::Model| entry.end_time.is_none() || !saved.entries.contains(entry);
-        let lines = log.entries.iter().filter(open).cloned().collect();
-        *self.unwritten() = Unwritten { data: log.row.data.clone(), lines };
-    }
-
-    fn closed(&self, now: i64) -> Vec<entry::Model> {
-        let mut lines = self.unwritten().lines.clone();
-        for line in lines.iter_mut().filter(|line| line.end_time.is_none()) {
-            line.outcome = StepOutcome::Done;
-            line.end_time = Some(now);
-        }
-        lines
-    }
-
-    fn unwritten(&self) -> MutexGuard<'_, Unwritten> {
-        self.unwritten.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The `request_id` of the step's own call.
-    #[must_use]
-    pub fn request_id(&self, step: impl Debug) -> String {
-        request_id(self.saga, step, Direction::Run)
-    }
-
-    /// The `request_id` of the call that undoes the step.
-    #[must_use]
-    pub fn undo_id(&self, step: impl Debug) -> String {
-        request_id(self.saga, step, Direction::Undo)
-    }
-}
-
-/// Ends the saga as completed in the caller's transaction, so that the pivot's effect and the end are one fact.
-///
-/// Doing it twice under one ticket changes nothing. A ticket that another owner has outdated fails, and with it the
-/// caller's transaction.
-pub async fn finish(tx: &DatabaseTransaction, ticket: &Ticket) -> Result<(), Failure> {
-    finish_all(tx, std::slice::from_ref(ticket)).await
-}
-
-/// Ends many sagas as completed. One outdated ticket fails all.
-pub async fn finish_all(tx: &DatabaseTransaction, tickets: &[Ticket]) -> Result<(), Failure> {
-    const COLUMNS: [Column; 3] = [rows::uuid("id"), rows::bigint("fence"), rows::text("data")];
-    let now = Timestamp::now().micros();
-    let row = |ticket: &Ticket| -> [Value; 3] {
-        [ticket.saga.into(), ticket.fence.into(), ticket.unwritten().data.as_str().into()]
-    };
-    let ended = Rows::new(&COLUMNS, tickets.iter().map(row))
-        .run(
-            tx,
-            "UPDATE saga SET state = 'COMPLETED', data = done.data, lease_until = $1, update_time = $2, end_time = $2
-             FROM {rows} AS done WHERE saga.id = done.id AND saga.fence = done.fence AND saga.state = 'RUNNING'",
-            &[i64::MAX.into(), now.into()],
-        )
-        .await?;
-    if ended < tickets.len() as u64 {
-        for ticket in tickets {
-            match find(tx, ticket.saga).await? {
-                Some(row) if row.fence == ticket.fence && row.state == State::Completed => {}
-                _ => return Err(Failure::Unknown("another owner has this saga".to_owned())),
-            }
-        }
-    }
-    let closed: Vec<_> = tickets.iter().flat_map(|ticket| ticket.closed(now)).collect();
-    Ok(upsert(tx, &closed).await?)
-}
-
 /// A saga as it stands in the database, held in memory while its owner works on it.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Log {
@@ -362,7 +270,8 @@ pub(super) async fn renew(tx: &DatabaseTransaction, ticket: &Ticket, lease: Dura
 
 /// Ends every lease. Only for a database that no other process has open: whoever held one is gone.
 pub(crate) async fn abandon_all(db: &Db) -> Result<(), DbErr> {
-    let sql = "UPDATE saga SET lease_until = 0 WHERE state IN ('RUNNING', 'COMPENSATING')";
+    let sql =
+        "UPDATE saga SET lease_until = 0 WHERE end_time IS NULL AND state IN ('RUNNING', 'COMPENSATING')";
     db.execute(Statement::from_string(db.backend(), sql)).await.map(drop)
 }
 
@@ -453,4 +362,13 @@ pub(super) async fn upsert(tx: &DatabaseTransaction, entries: &[entry::Model]) -
              error = excluded.error, end_time = excluded.end_time";
     Rows::new(&COLUMNS, entries.iter().map(values)).run(tx, sql, &[]).await?;
     Ok(())
+}
+
+/// What a saga knows, as its row keeps it.
+pub(super) fn encode(state: &impl serde::Serialize) -> Result<String, DbErr> {
+    serde_json::to_string(state).map_err(|error| DbErr::Json(error.to_string()))
+}
+
+pub(super) fn decode<S: Saga>(row: &row::Model) -> Result<S::State, DbErr> {
+    serde_json::from_str(&row.data).map_err(|error| DbErr::Json(error.to_string()))
 }

@@ -11,9 +11,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 use uuid::Uuid;
 
-use super::log::{self, Log, State, Ticket, row};
+use super::log::{self, Log, State, decode, encode, row};
 use super::progress::{Next, Plan, Progress};
-use super::{Outcome, Saga};
+use super::{Outcome, Saga, Ticket};
 use crate::db::Db;
 use crate::task;
 use crate::time::Timestamp;
@@ -280,12 +280,4 @@ impl<S: Saga> Runner<S> {
             },
         }
     }
-}
-
-pub(super) fn encode(state: &impl serde::Serialize) -> Result<String, DbErr> {
-    serde_json::to_string(state).map_err(|error| DbErr::Json(error.to_string()))
-}
-
-fn decode<S: Saga>(row: &row::Model) -> Result<S::State, DbErr> {
-    serde_json::from_str(&row.data).map_err(|error| DbErr::Json(error.to_string()))
 }

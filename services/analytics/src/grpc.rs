@@ -128,7 +128,7 @@ fn recorded(
         };
         let time = wire::optional_timestamp(&field("time"), behaviour.time.as_ref())?;
         if !behaviour.product.is_empty() {
-            wire::foreign_name(&field("product"), "products", &behaviour.product)?;
+            wire::foreign_name(&field("product"), "products/{id}", &behaviour.product)?;
         }
         let visitor = match caller.subject_if_any() {
             Some(subject) => subject.to_owned(),

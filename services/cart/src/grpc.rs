@@ -32,7 +32,7 @@ impl CartService for Service {
     async fn add_item(&self, request: Request<pb::AddItemRequest>) -> Answer {
         let (caller, request) = caller::of(request)?;
         let (owner, which) = (caller.subject()?, which("cart", &request.cart)?);
-        let variant = wire::variant_name("variant", &request.variant)?;
+        let variant = wire::foreign_name("variant", "products/{id}/variants/{id}", &request.variant)?;
         let offer = self.preview.offer(&variant).await?.ok_or(Error::VariantNotFound)?;
         let key = Key::of(&caller, "AddItem", &request.request_id, &request);
         self.change(&caller, key, async |tx| service::add(tx, owner, which, &offer, request.quantity).await)

@@ -24,7 +24,10 @@ use crate::{
         sessions::{self, Opened, Traded},
         users::{self, Imported},
     },
-    store::{self, users::Person},
+    store::{
+        self,
+        users::{Contact, Person},
+    },
 };
 
 type Reply<T> = Result<Response<T>, Status>;
@@ -409,7 +412,7 @@ impl IdentityService for Service {
     async fn get_contact(&self, request: Request<pb::GetContactRequest>) -> Reply<pb::Contact> {
         let (_, request) = caller::of(request)?;
         let contact = guests::contact(self.db.writer(), &request.subject).await?;
-        let guests::Contact { email, display_name, locale } = contact;
+        let Contact { email, display_name, locale } = contact;
         Ok(Response::new(pb::Contact { subject: request.subject, email, display_name, locale }))
     }
 

@@ -180,6 +180,12 @@ impl Channels {
             let channel: Arc<dyn Channel> = match name.as_str() {
                 SANDBOX => match config.sandbox_url.as_deref().filter(|url| !url.is_empty()) {
                     Some(url) => Arc::new(provider::Provider::open(url, config, world)?),
+                    None if config.sandbox_webhook_secrets.is_some() => {
+                        return Err(chassis::Error::Settings(
+                            "SANDBOX_WEBHOOK_SECRETS is set and SANDBOX_URL is not: nobody is there to announce anything"
+                                .to_owned(),
+                        ));
+                    }
                     None => Arc::new(sandbox::Sandbox::new(db)),
                 },
                 other => {

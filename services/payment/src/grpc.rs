@@ -65,7 +65,7 @@ impl PaymentService for Service {
         request: Request<pb::VoidPaymentRequest>,
     ) -> Result<Response<pb::Payment>, Status> {
         let (caller, request) = caller::of(request)?;
-        let order = wire::foreign_name("order", "orders", &request.order)?;
+        let order = wire::foreign_name("order", "orders/{id}", &request.order)?;
         // It stays forestalled although the answer is a refusal: an authorization still on its way must not win.
         if !self.db.write(async |tx| service::forestall(tx, &order).await).await? {
             return Err(Error::NotFound.into());

@@ -77,7 +77,7 @@ impl PromotionService for Service {
 
     async fn release_coupon(&self, request: Request<pb::ReleaseCouponRequest>) -> Answer<pb::Redemption> {
         let (caller, request) = caller::of(request)?;
-        let order = wire::foreign_name("order", "orders", &request.order)?;
+        let order = wire::foreign_name("order", "orders/{id}", &request.order)?;
         // It stays forestalled although the answer is a refusal: a redemption still on its way must not win.
         if !self.db.write(async |tx| service::forestall(tx, &order).await).await? {
             return Err(Error::RedemptionNotFound.into());
@@ -172,7 +172,7 @@ impl PromotionService for Service {
     ) -> Answer<pb::GetRecommendationsResponse> {
         let (_, request) = caller::of(request)?;
         if !request.product.is_empty() {
-            wire::foreign_name("product", "products", &request.product)?;
+            wire::foreign_name("product", "products/{id}", &request.product)?;
         }
         let most = match u64::try_from(request.page_size).unwrap_or_default() {
             0 => IDEAS,

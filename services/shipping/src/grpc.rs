@@ -132,7 +132,7 @@ impl ShippingService for Service {
 
     async fn create_shipment(&self, request: Request<pb::CreateShipmentRequest>) -> Answer<pb::Shipment> {
         let (caller, request) = caller::of(request)?;
-        let name = wire::foreign_name("order", "orders", &request.order)?;
+        let name = wire::foreign_name("order", "orders/{id}", &request.order)?;
         let wanted = read::lines(&request.lines);
         // Asked before the transaction; whether it may be packed is decided inside, so that a repeat finds its reply.
         let order = self.orders.get(&name).await.map_err(Error::from)?;

@@ -4,20 +4,10 @@ use sea_orm::{ConnectionTrait, DatabaseTransaction};
 
 use super::sessions::{self, Opened};
 use crate::{
-    domain::{
-        Guest, User,
-        person::{Email, State},
-    },
+    domain::{Guest, User, person::Email},
     error::Error,
-    store::users,
+    store::users::{self, Contact},
 };
-
-/// Where somebody is reached.
-pub(crate) struct Contact {
-    pub(crate) email: String,
-    pub(crate) display_name: String,
-    pub(crate) locale: String,
-}
 
 /// Gives a guest a session.
 pub(crate) async fn create(tx: &DatabaseTransaction, now: Timestamp) -> Result<Opened, Error> {
@@ -41,15 +31,10 @@ pub(crate) async fn set_contact(
 /// Where a user or guest is reached. Who was erased is not found.
 pub(crate) async fn contact(connection: &impl ConnectionTrait, subject: &str) -> Result<Contact, Error> {
     if let Some(id) = Id::<User>::parse_name(subject) {
-        let user = users::find(connection, id)
-            .await?
-            .filter(|user| user.state != State::Erased)
-            .ok_or(Error::UserNotFound)?;
-        return Ok(Contact { email: user.email, display_name: user.display_name, locale: user.locale });
+        return users::contact_of_user(connection, id).await?.ok_or(Error::UserNotFound);
     }
     if let Some(id) = Id::<Guest>::parse_name(subject) {
-        let guest = users::find_guest(connection, id).await?.ok_or(Error::GuestNotFound)?;
-        return Ok(Contact { email: guest.email, display_name: String::new(), locale: guest.locale });
+        return users::contact_of_guest(connection, id).await?.ok_or(Error::GuestNotFound);
     }
     Err(Error::field("subject", "must be a name like users/{uuid} or guests/{uuid}"))
 }

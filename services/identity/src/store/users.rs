@@ -265,13 +265,6 @@ pub(crate) async fn count_active_with_role(
     .await
 }
 
-/// Where a guest is reached.
-#[derive(FromQueryResult)]
-pub(crate) struct GuestContact {
-    pub(crate) email: String,
-    pub(crate) locale: String,
-}
-
 /// Makes a guest known.
 pub(crate) async fn insert_guest(
     tx: &DatabaseTransaction,
@@ -303,10 +296,29 @@ pub(crate) async fn save_guest(
     .await
 }
 
+/// Where somebody is reached.
+#[derive(FromQueryResult)]
+pub(crate) struct Contact {
+    pub(crate) email: String,
+    pub(crate) display_name: String,
+    pub(crate) locale: String,
+}
+
+/// Where a user is reached who was not erased.
+pub(crate) async fn contact_of_user(
+    connection: &impl ConnectionTrait,
+    id: Id<User>,
+) -> Result<Option<Contact>, DbErr> {
+    let sql =
+        "SELECT COALESCE(email, '') AS email, display_name, locale FROM users WHERE id = $1 AND state <> $2";
+    one(connection, sql, [id.into(), State::Erased.as_str().into()]).await
+}
+
 /// Where a guest is reached.
-pub(crate) async fn find_guest(
+pub(crate) async fn contact_of_guest(
     connection: &impl ConnectionTrait,
     id: Id<Guest>,
-) -> Result<Option<GuestContact>, DbErr> {
-    one(connection, "SELECT email, locale FROM guests WHERE id = $1", [id.into()]).await
+) -> Result<Option<Contact>, DbErr> {
+    let sql = "SELECT email, '' AS display_name, locale FROM guests WHERE id = $1";
+    one(connection, sql, [id.into()]).await
 }

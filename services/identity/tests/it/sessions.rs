@@ -133,6 +133,25 @@ async fn a_guest_has_a_session_too() {
     assert_eq!(next.subject, session.subject);
 }
 
+#[tokio::test]
+async fn a_session_that_is_over_does_not_keep_anybody_from_the_next() {
+    let shop = Shop::start().await;
+    let (here, session) = shop.customer("ann@example.com").await;
+    let elsewhere = shop.sign_in("ann@example.com", PASSWORD).await.unwrap();
+    here.clone().logout(pb::LogoutRequest {}).await.unwrap();
+    ends(&shop, &session).await;
+    let login = pb::LoginRequest { email: "ann@example.com".into(), password: PASSWORD.into() };
+    let next = shop.with(&session).login(login).await.unwrap().into_inner();
+    assert!(me(shop.with(&next)).await.is_ok());
+    let refresh = pb::RefreshSessionRequest { refresh_token: elsewhere.refresh_token };
+    assert!(shop.with(&session).refresh_session(refresh).await.is_ok());
+    assert!(shop.with(&session).create_guest(pb::CreateGuestRequest {}).await.is_ok());
+    // What is no token of ours still is none.
+    let forged = pb::Session { access_token: "x.y.z".into(), ..session };
+    let refusal = shop.with(&forged).create_guest(pb::CreateGuestRequest {}).await.unwrap_err();
+    assert_eq!(status::reason(&refusal).as_deref(), Some("TOKEN_INVALID"));
+}
+
 /// Waits until an access token is refused.
 async fn ends(shop: &Shop, session: &pb::Session) {
     let refusal = eventually(async || me(shop.with(session)).await.err()).await;

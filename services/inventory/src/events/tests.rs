@@ -154,7 +154,7 @@ async fn orders_confirmed_together_take_their_goods_out_once_and_tell_of_it_once
     // The first of them is known.
     warehouse.receive(&confirmed).await;
     assert_eq!(warehouse.levels().await, [(30, 0), (30, 0)]);
-    assert_eq!(warehouse.announced().await - before, 2);
+    assert_eq!(warehouse.announced().await - before, 1);
     warehouse.balances().await;
 }
 
@@ -200,7 +200,7 @@ async fn orders_cancelled_together_keep_nothing_whether_held_sold_or_unknown() {
     let before = warehouse.announced().await;
     warehouse.receive(&cancelled).await;
     assert_eq!(warehouse.levels().await, [(50, 0), (50, 0)]);
-    assert_eq!(warehouse.announced().await - before, 2);
+    assert_eq!(warehouse.announced().await - before, 1);
     // What was asked to be held for the unknown one is late.
     assert!(warehouse.hold(&orders[12]).await.is_err());
     warehouse.balances().await;
@@ -214,7 +214,7 @@ async fn orders_returned_together_bring_back_what_they_bought_and_no_more() {
     let before = warehouse.announced().await;
     warehouse.receive(&returned(&orders[..3])).await;
     assert_eq!(warehouse.levels().await, [(47, 0), (48, 0)]);
-    assert_eq!(warehouse.announced().await - before, 2);
+    assert_eq!(warehouse.announced().await - before, 1);
     // The fifth did not buy two.
     orders[4].1 = [2, 0];
     warehouse.receive(&returned(&orders[3..])).await;

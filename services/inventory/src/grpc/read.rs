@@ -32,7 +32,7 @@ pub(super) fn location_name(field: &str, name: &str) -> Result<LocationId, Statu
 }
 
 pub(super) fn order_name(name: &str) -> Result<String, Status> {
-    wire::foreign_name("order", "orders", name)
+    wire::foreign_name("order", "orders/{id}", name)
 }
 
 /// A page of stock by SKU.

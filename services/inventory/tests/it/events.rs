@@ -1,7 +1,6 @@
 //! What orders do to stock.
 use std::time::Duration;
 
-use chassis::testing::eventually;
 use chassis::time::Timestamp;
 use contract::inventory::v1 as pb;
 use contract::inventory::v1::movement::Kind;

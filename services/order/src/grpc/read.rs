@@ -47,11 +47,11 @@ fn basket(cart: &str, lines: &[pb::LineRequest]) -> Result<Basket, Status> {
     match (cart.is_empty(), lines.is_empty()) {
         (true, true) => Err(invalid("cart", "is required where there are no lines")),
         (false, false) => Err(invalid("lines", "must be empty where there is a cart")),
-        (false, true) => Ok(Basket::Cart(wire::foreign_name("cart", "carts", cart)?)),
+        (false, true) => Ok(Basket::Cart(wire::foreign_name("cart", "carts/{id}", cart)?)),
         (true, false) => {
             let line = |(line, number): (&pb::LineRequest, usize)| {
                 let field = format!("lines[{number}].variant");
-                Ok((wire::variant_name(&field, &line.variant)?, line.quantity))
+                Ok((wire::foreign_name(&field, "products/{id}/variants/{id}", &line.variant)?, line.quantity))
             };
             Ok(Basket::Lines(lines.iter().zip(0..).map(line).collect::<Result<_, Status>>()?))
         }

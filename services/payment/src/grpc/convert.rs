@@ -15,7 +15,7 @@ use crate::store::webhooks::{Event, State as Taken, movement_name};
 
 pub(super) fn intent(request: &pb::AuthorizePaymentRequest) -> Result<Intent, Status> {
     Ok(Intent {
-        order: wire::foreign_name("order", "orders", &request.order)?,
+        order: wire::foreign_name("order", "orders/{id}", &request.order)?,
         customer: customer("customer", &request.customer)?,
         channel: request.channel.clone(),
         amount: positive("amount", request.amount.as_ref())?,
@@ -24,7 +24,7 @@ pub(super) fn intent(request: &pb::AuthorizePaymentRequest) -> Result<Intent, St
 
 /// Who pays: a user or a guest.
 pub(super) fn customer(field: &str, name: &str) -> Result<String, Status> {
-    wire::foreign_name(field, "users", name).or_else(|_| wire::foreign_name(field, "guests", name))
+    wire::foreign_name(field, "users/{id}", name).or_else(|_| wire::foreign_name(field, "guests/{id}", name))
 }
 
 /// An amount of money that can be moved.

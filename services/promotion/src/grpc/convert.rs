@@ -44,8 +44,8 @@ fn not_negative(field: &str, money: Option<&contract::Money>) -> Result<Money, S
 }
 
 pub(super) fn coupon_use(request: &pb::RedeemCouponRequest) -> Result<Use, Status> {
-    let customer = wire::foreign_name("customer", "users", &request.customer)
-        .or_else(|_| wire::foreign_name("customer", "guests", &request.customer))?;
+    let customer = wire::foreign_name("customer", "users/{id}", &request.customer)
+        .or_else(|_| wire::foreign_name("customer", "guests/{id}", &request.customer))?;
     let subtotal = not_negative("subtotal", request.subtotal.as_ref())?;
     let discount = not_negative("discount", request.discount.as_ref())?;
     if discount.currency != subtotal.currency || discount.minor > subtotal.minor {
@@ -54,7 +54,7 @@ pub(super) fn coupon_use(request: &pb::RedeemCouponRequest) -> Result<Use, Statu
     Ok(Use {
         code: code("coupon_code", &request.coupon_code)?,
         spelled: request.coupon_code.clone(),
-        order: wire::foreign_name("order", "orders", &request.order)?,
+        order: wire::foreign_name("order", "orders/{id}", &request.order)?,
         customer,
         discount,
         subtotal,

@@ -195,7 +195,7 @@ pub(super) async fn shipments(
     let owner = owner(caller)?;
     let order = match request.order.as_str() {
         "" => None,
-        name => Some(wire::foreign_name("order", "orders", name)?),
+        name => Some(wire::foreign_name("order", "orders/{id}", name)?),
     };
     let scope = format!("shipments\u{1f}{}\u{1f}{}", owner.unwrap_or("*"), request.order);
     let page = Page::of(request.page_size, &request.page_token, &scope)?;
