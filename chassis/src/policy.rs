@@ -237,6 +237,7 @@ impl MethodPolicy {
         Self {
             path: "/cartwright.order.v1.OrderService/GetOrder".to_owned(),
             access,
+            gives_session: false,
             services: services.iter().map(|service| (*service).to_owned()).collect(),
             deadline: DEADLINE,
             idempotent: true,
