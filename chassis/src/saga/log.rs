@@ -163,11 +163,11 @@ pub(super) struct Log {
 }
 
 impl Log {
-    /// Appends the start of `step` and makes it the current one.
-    pub(super) fn open(&mut self, step: String, direction: Direction, now: i64) {
+    /// Appends the start of `step`, makes it the current one, and hands out its line.
+    pub(super) fn open(&mut self, step: String, direction: Direction, now: i64) -> &mut entry::Model {
         self.row.step.clone_from(&step);
         let seq = self.entries.last().map_or(1, |last| last.seq + 1);
-        self.entries.push(entry::Model {
+        self.entries.push_mut(entry::Model {
             saga_id: self.row.id,
             seq,
             step,
@@ -177,7 +177,7 @@ impl Log {
             error: None,
             start_time: now,
             end_time: None,
-        });
+        })
     }
 
     pub(super) fn refusal(&self) -> Option<Refusal> {

@@ -200,7 +200,9 @@ impl Progress {
                 let name = self.plan.steps[step].clone();
                 match self.open_run(step) {
                     Some(_) => self.log.row.step = name,
-                    None => self.log.open(name, Direction::Run, now),
+                    None => {
+                        self.log.open(name, Direction::Run, now);
+                    }
                 }
                 Some(Next::Run(step))
             }
@@ -208,10 +210,12 @@ impl Progress {
     }
 
     /// Writes down that any step before the pivot may have begun: a process that has died did not say how far it came.
+    /// The next attempt at each is therefore a second one, whose refusal may leave something.
     pub(super) fn may_have_begun(&mut self, now: i64) {
         for step in 0..self.plan.pivot {
             if self.needed[step] && self.open_run(step).is_none() {
-                self.log.open(self.plan.steps[step].clone(), Direction::Run, now);
+                let begun = self.log.open(self.plan.steps[step].clone(), Direction::Run, now);
+                begun.attempt = 2;
             }
         }
     }
@@ -282,7 +286,7 @@ impl Progress {
         };
         if let Some(entry) = self.log.entries.iter_mut().find(open) {
             entry.outcome = outcome;
-            entry.attempt = self.log.row.attempts;
+            entry.attempt = self.log.row.attempts.max(entry.attempt);
             entry.error = error.or_else(|| entry.error.take());
             entry.end_time = Some(now);
         }

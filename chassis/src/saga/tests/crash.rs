@@ -100,6 +100,22 @@ async fn a_crash_at_any_await_of_a_refused_order_leaves_nothing_held() {
 }
 
 #[tokio::test]
+async fn what_a_dead_process_may_have_begun_is_undone_although_its_repeat_is_refused() {
+    for step in [Step::Coupon, Step::Stock, Step::Payment] {
+        let shop = Shop::open().await;
+        let id = shop.accept().await;
+        let gate = shop.world(id).hold_at(Step::Confirm);
+        tokio::select! {
+            _ = drive_and_die(&shop, id, usize::MAX) => panic!("it passed a closed gate"),
+            () = gate.reached() => {}
+        }
+        shop.script(id, step, Direction::Run, [Answer::Refuse]);
+        assert!(matches!(finish(&shop, id).await, Outcome::Compensated(_)));
+        shop.assert_compensated(id).await;
+    }
+}
+
+#[tokio::test]
 async fn a_step_that_kills_its_process_each_time_is_given_up() {
     let shop = Shop::open().await;
     let id = shop.accept().await;
