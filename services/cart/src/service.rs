@@ -1,5 +1,7 @@
 //! The use cases: what shoppers do with their carts, and what becomes of the carts.
 
+use std::collections::BTreeMap;
+
 use chassis::id::Id;
 use chassis::outbox;
 use chassis::time::Timestamp;
@@ -126,9 +128,15 @@ async fn pour(tx: &DatabaseTransaction, from: &Cart, into: Cart) -> Result<Cart,
     Ok(store::save(tx, &Cart { coupon_code, ..into }).await?)
 }
 
-/// Notes of which carts orders were made. One that was ordered or merged already stays as it is.
+/// Notes of which carts orders were made. A second order is made of a cart only once the first came to nothing, but news
+/// of the two may overtake each other: the newest has the cart, so that the end of an older one does not reopen it. A cart
+/// that was merged stays as it is.
 pub(crate) async fn ordered(tx: &DatabaseTransaction, orders: &[Ordered<'_>]) -> Result<(), Error> {
-    Ok(store::order(tx, orders).await?)
+    let mut oldest_first = orders.to_vec();
+    oldest_first.sort_unstable_by_key(|made| made.order);
+    let newest: BTreeMap<_, _> =
+        oldest_first.into_iter().map(|made| ((made.cart, made.owner), made)).collect();
+    Ok(store::order(tx, newest.into_values()).await?)
 }
 
 /// Gives a cart back to its owner because the order made of it came to nothing before it was confirmed.

@@ -160,15 +160,20 @@ pub(crate) struct Ordered<'a> {
     pub(crate) order: &'a str,
 }
 
-/// Notes of which carts orders were made, as a new version of each that was still open or abandoned.
-pub(crate) async fn order(tx: &DatabaseTransaction, orders: &[Ordered<'_>]) -> Result<(), DbErr> {
+/// Notes of which carts orders were made, of each cart one, as a new version of each that was still open or abandoned, or
+/// that an older order had: names of orders sort by their time.
+pub(crate) async fn order(
+    tx: &DatabaseTransaction,
+    orders: impl IntoIterator<Item = Ordered<'_>>,
+) -> Result<(), DbErr> {
     const ORDERED: [Column; 3] = [uuid("cart"), text("of_owner"), text("order_made")];
     let sql =
         "UPDATE carts SET state = 'ORDERED', order_name = order_made, version = version + 1, update_time = $1
                FROM {rows} AS these
-               WHERE id = cart AND owner = of_owner AND state IN ('OPEN', 'ABANDONED')";
-    let row = |one: &Ordered<'_>| [one.cart.into(), one.owner.into(), one.order.into()];
-    Rows::new(&ORDERED, orders.iter().map(row)).run(tx, sql, &[Timestamp::now().into()]).await?;
+               WHERE id = cart AND owner = of_owner
+                 AND (state IN ('OPEN', 'ABANDONED') OR (state = 'ORDERED' AND order_name < order_made))";
+    let row = |one: Ordered<'_>| [one.cart.into(), one.owner.into(), one.order.into()];
+    Rows::new(&ORDERED, orders.into_iter().map(row)).run(tx, sql, &[Timestamp::now().into()]).await?;
     Ok(())
 }
 

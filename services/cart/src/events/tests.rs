@@ -1,64 +1,127 @@
-//! Orders that are told of together.
+//! Orders that are told of together, or in another order than they were made.
 
 use chassis::auth::Verifier;
 use chassis::consumer::Consumer;
+use chassis::db::Db;
 use chassis::event::Envelope;
-use chassis::testing::TestProcess;
+use chassis::testing::{TestHost, TestProcess};
 use chassis::time::Timestamp;
 use sea_orm::{ConnectionTrait, Statement};
 
 use super::*;
 use crate::domain::State;
 
+/// The cart service's ear, and its database.
+struct Shop {
+    db: Db,
+    consumer: Consumer,
+    /// The database lives as long as its process.
+    _host: TestHost,
+}
+
+impl Shop {
+    async fn open() -> Shop {
+        let host = TestProcess::new().await.host("cart");
+        let db = host.db::<crate::Migrator>().await.expect("a database");
+        let preview =
+            crate::preview::Preview::new(&host.host(), &crate::Config::default()).expect("a preview");
+        let verifier = Verifier::new(host.host().keys.clone(), host.host().access.clone());
+        let service = Service { db: db.clone(), preview, verifier };
+        let consumer =
+            Consumer::new(&db, "cart").on::<OrderPlaced>(service.clone()).on::<OrderCancelled>(service);
+        Shop { db, consumer, _host: host }
+    }
+
+    /// A cart that somebody has begun.
+    async fn cart_of(&self, owner: &str) -> Cart {
+        self.db.write(async |tx| store::load_open(tx, owner).await).await.expect("a cart")
+    }
+
+    /// What became of a cart.
+    async fn now(&self, cart: &Cart) -> Cart {
+        store::find(self.db.writer(), Some(&cart.owner), cart.id).await.expect("a cart").expect("a cart")
+    }
+
+    async fn hears(&self, news: &[Envelope]) {
+        self.consumer.receive_all(news).await.expect("taken over");
+    }
+}
+
+/// The name of an order: as of all orders, those made later sort later.
+fn name(number: usize) -> String {
+    format!("orders/{number:02}")
+}
+
 fn placed(number: usize, owner: &str, cart: Option<&Cart>) -> Envelope {
-    let order = format!("orders/{number}");
+    let order = name(number);
     let cart = cart.map(|cart| cart.id.name()).unwrap_or_default();
     let event = OrderPlaced { order: order.clone(), customer: owner.to_owned(), cart, ..Default::default() };
     Envelope::new("order", &order, &event)
 }
 
+/// An order that came to nothing before it was confirmed.
+fn cancelled(number: usize) -> Envelope {
+    let event = OrderCancelled { order: name(number), ..Default::default() };
+    Envelope::new("order", &event.order, &event)
+}
+
 #[tokio::test]
 async fn carts_whose_orders_are_told_together_are_closed_each_by_its_own() {
-    let process = TestProcess::new().await;
-    let host = process.host("cart");
-    let db = host.db::<crate::Migrator>().await.expect("a database");
-    let preview = crate::preview::Preview::new(&host.host(), &crate::Config::default()).expect("a preview");
-    let verifier = Verifier::new(host.host().keys.clone(), host.host().access.clone());
-    let service = Service { db: db.clone(), preview, verifier };
-    let consumer = Consumer::new(&db, "cart").on::<OrderPlaced>(service);
+    let shop = Shop::open().await;
     let mut carts = Vec::new();
     for number in 0..5 {
-        let open = async |tx: &_| store::load_open(tx, &format!("users/{number}")).await;
-        carts.push(db.write(open).await.expect("a cart"));
+        carts.push(shop.cart_of(&format!("users/{number}")).await);
     }
-    let known = placed(0, "users/0", Some(&carts[0]));
-    consumer.receive_all(std::slice::from_ref(&known)).await.expect("taken over");
+    let known = placed(10, "users/0", Some(&carts[0]));
+    shop.hears(std::slice::from_ref(&known)).await;
     let later = Timestamp::now();
-    let all = [
+    shop.hears(&[
         known,
-        placed(1, "users/1", Some(&carts[1])),
-        // A cart that is closed stays as it is, one of somebody else is not theirs, and an order may have none.
-        placed(10, "users/0", Some(&carts[0])),
-        placed(11, "users/1", Some(&carts[2])),
-        placed(12, "users/1", None),
-        placed(3, "users/3", Some(&carts[3])),
-    ];
-    consumer.receive_all(&all).await.expect("taken over");
+        placed(11, "users/1", Some(&carts[1])),
+        // News of an older order changes nothing, a cart of somebody else is not theirs, and an order may have none.
+        placed(1, "users/0", Some(&carts[0])),
+        placed(21, "users/1", Some(&carts[2])),
+        placed(22, "users/1", None),
+        placed(13, "users/3", Some(&carts[3])),
+    ])
+    .await;
     // News that nobody can read is not the others' undoing.
-    let damaged = Envelope { payload: vec![255].into(), ..placed(13, "users/4", Some(&carts[4])) };
-    consumer.receive_all(&[damaged, placed(4, "users/4", Some(&carts[4]))]).await.expect("taken over");
+    let damaged = Envelope { payload: vec![255].into(), ..placed(23, "users/4", Some(&carts[4])) };
+    shop.hears(&[damaged, placed(14, "users/4", Some(&carts[4]))]).await;
 
     for (number, before) in carts.iter().enumerate() {
-        let load = async |tx: &_| store::load(tx, &before.owner, before.id).await;
-        let cart = db.write(load).await.expect("a cart").expect("a cart");
+        let cart = shop.now(before).await;
         if number == 2 {
             assert_eq!((cart.state, cart.version), (State::Open, before.version));
         } else {
             assert_eq!((cart.state, cart.version), (State::Ordered, before.version + 1));
-            assert_eq!(cart.order, format!("orders/{number}"));
+            assert_eq!(cart.order, name(10 + number));
             assert_eq!(cart.update_time > later, number != 0);
         }
     }
-    let parked = Statement::from_string(db.backend(), "SELECT 1 FROM parked WHERE state = 'PARKED'");
-    assert_eq!(db.writer().query_all_raw(parked).await.expect("parked").len(), 1);
+    let parked = Statement::from_string(shop.db.backend(), "SELECT 1 FROM parked WHERE state = 'PARKED'");
+    assert_eq!(shop.db.writer().query_all_raw(parked).await.expect("parked").len(), 1);
+}
+
+#[tokio::test]
+async fn a_cart_stays_with_its_live_order_when_an_older_one_comes_to_nothing() {
+    let shop = Shop::open().await;
+    // Order gave the first one up before it made the second of the same cart. How news of the two may come:
+    let ways: [&[&[usize]]; 4] = [&[&[1], &[2]], &[&[1, 2]], &[&[2, 1]], &[&[2], &[1]]];
+    for (way, told) in ways.into_iter().enumerate() {
+        let (first, second) = (10 * way + 1, 10 * way + 2);
+        let owner = format!("users/{way}");
+        let cart = shop.cart_of(&owner).await;
+        for orders in told {
+            let news = orders.iter().map(|order| placed(10 * way + order, &owner, Some(&cart)));
+            shop.hears(&news.collect::<Vec<_>>()).await;
+        }
+        shop.hears(&[cancelled(first)]).await;
+        let ordered = shop.now(&cart).await;
+        assert_eq!((ordered.state, ordered.order), (State::Ordered, name(second)), "{told:?}");
+        // The second comes to nothing as well: now the cart is the shopper's again.
+        shop.hears(&[cancelled(second)]).await;
+        let open = shop.now(&cart).await;
+        assert_eq!((open.state, open.order), (State::Open, String::new()), "{told:?}");
+    }
 }
