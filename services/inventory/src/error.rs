@@ -61,6 +61,9 @@ impl From<Error> for Status {
             Error::Reservation(Refusal::Released) => (Code::FailedPrecondition, "RESERVATION_RELEASED"),
             Error::Reservation(Refusal::Expired) => (Code::FailedPrecondition, "RESERVATION_EXPIRED"),
             Error::Reservation(Refusal::Committed) => (Code::FailedPrecondition, "RESERVATION_COMMITTED"),
+            Error::Reservation(Refusal::NotCommitted) => {
+                (Code::FailedPrecondition, "RESERVATION_NOT_COMMITTED")
+            }
             Error::Reservation(Refusal::Differs) => (Code::AlreadyExists, "RESERVATION_EXISTS"),
             Error::TooManyBack(_) => (Code::FailedPrecondition, "RETURN_EXCEEDS_SALE"),
             Error::Database(_) => return status::internal(&error),

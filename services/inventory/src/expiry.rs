@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chassis::db::Db;
+use chassis::db::{self, Db};
 use chassis::status;
 use chassis::time::Timestamp;
 use tokio_util::sync::CancellationToken;
@@ -28,18 +28,32 @@ pub(crate) async fn run(db: &Db, config: Config, shutdown: CancellationToken) {
     }
 }
 
-/// Each in its own transaction, which decides: another replica may be at the same one.
+/// One that cannot be ended does not hold up those after it, unless it is the database that is away from all of them.
 async fn round(db: &Db) -> Result<(), Error> {
     for order in store::reservations::due(db.writer(), Timestamp::now(), ROUND_MAX).await? {
-        let cause = Cause {
-            reference: order.clone(),
-            actor: "service:inventory".to_owned(),
-            reason: "the reservation's time ran out".to_owned(),
-            time: Timestamp::now(),
-        };
-        if db.write(async |tx| service::reservations::expire(tx, &order, &cause).await).await? {
-            tracing::info!(order.id = order, "a reservation ran out; its stock can be sold again");
+        match expire(db, &order).await {
+            Ok(true) => {
+                tracing::info!(order.id = order, "a reservation ran out; its stock can be sold again")
+            }
+            Ok(false) => {}
+            Err(error) if db::is_outage(&error) => return Err(error),
+            Err(error) => tracing::warn!(
+                order.id = order,
+                error = status::chain(&error),
+                "a reservation ran out, but its stock could not be given back"
+            ),
         }
     }
     Ok(())
+}
+
+/// Each in its own transaction, which decides: another replica may be at the same one.
+async fn expire(db: &Db, order: &str) -> Result<bool, Error> {
+    let cause = Cause {
+        reference: order.to_owned(),
+        actor: "service:inventory".to_owned(),
+        reason: "the reservation's time ran out".to_owned(),
+        time: Timestamp::now(),
+    };
+    db.write(async |tx| service::reservations::expire(tx, order, &cause).await).await
 }

@@ -69,6 +69,8 @@ pub(crate) enum Refusal {
     Expired,
     #[error("the reservation was committed")]
     Committed,
+    #[error("the reservation was not committed")]
+    NotCommitted,
     #[error("the order already has another reservation")]
     Differs,
 }
@@ -150,6 +152,14 @@ impl Reservation {
         self.lines.iter().map(movement).collect()
     }
 
+    /// Whether goods of it may come back: only what was sold does.
+    pub(crate) fn returnable(&self) -> Result<(), Refusal> {
+        match self.state {
+            State::Committed => Ok(()),
+            State::Held | State::Released | State::Expired | State::Barred => Err(Refusal::NotCommitted),
+        }
+    }
+
     /// What is still sold of each SKU.
     pub(crate) fn still_sold(&self) -> Quantities {
         sum(self
@@ -213,6 +223,14 @@ mod tests {
             assert_eq!(reservation.expire(Timestamp::from_micros(10)), expire, "{state:?}");
         }
         assert_eq!(reservation(Held).expire(Timestamp::from_micros(9)), None);
+    }
+
+    #[test]
+    fn only_what_was_sold_may_come_back() {
+        assert_eq!(reservation(State::Committed).returnable(), Ok(()));
+        for state in [State::Held, State::Released, State::Expired, State::Barred] {
+            assert_eq!(reservation(state).returnable(), Err(Refusal::NotCommitted), "{state:?}");
+        }
     }
 
     #[test]

@@ -224,6 +224,22 @@ async fn orders_returned_together_bring_back_what_they_bought_and_no_more() {
 }
 
 #[tokio::test]
+async fn what_has_not_gone_out_does_not_come_back_until_it_is_known_as_sold() {
+    let warehouse = Warehouse::open().await;
+    let orders = warehouse.held(3).await;
+    let late = &orders[2].0;
+    let expire = async |tx: &_| reservations::expire(tx, late, &because(late)).await;
+    assert!(warehouse.db.write(expire).await.expect("ended"));
+    // News that the others were sold could not be applied, and waits for an operator.
+    warehouse.receive(&confirmed(&orders[..1])).await;
+    assert_eq!(warehouse.levels().await, [(49, 1), (48, 0)]);
+    warehouse.receive(&returned(&orders)).await;
+    assert_eq!(warehouse.levels().await, [(50, 1), (50, 0)]);
+    assert_eq!(warehouse.failed().await, 2);
+    warehouse.balances().await;
+}
+
+#[tokio::test]
 async fn orders_imported_together_leave_stock_as_it_is_and_each_is_taken_over_once() {
     let warehouse = Warehouse::open().await;
     let orders: Vec<Order> = (0..10).map(|_| (an_order(), [2, 1])).collect();

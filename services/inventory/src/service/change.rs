@@ -25,6 +25,11 @@ impl Change {
         self.ended.push((reservation.id, state));
     }
 
+    /// Closes a reservation that holds nothing any more: its stock was given back when its time ran out.
+    pub(crate) fn close(&mut self, reservation: &Reservation, state: State) {
+        self.ended.push((reservation.id, state));
+    }
+
     /// Takes back some of what was sold.
     pub(crate) fn take_back(
         &mut self,

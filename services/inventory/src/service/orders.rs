@@ -59,18 +59,23 @@ pub(crate) async fn cancelled(tx: &DatabaseTransaction, news: &[News]) -> Result
         match reservation.state {
             State::Held => change.end(reservation, State::Released, cause),
             State::Committed => change.take_back(reservation, &reservation.still_sold(), cause)?,
-            State::Released | State::Expired | State::Barred => {}
+            // Or a confirmation that comes late would take the goods again, for an order that is cancelled.
+            State::Expired => change.close(reservation, State::Released),
+            State::Released | State::Barred => {}
         }
     }
     change.make(tx).await
 }
 
-/// Takes back what came back of orders.
+/// Takes back what came back of orders. Goods that have not gone out here wait for the news that they were sold: on hand
+/// they are still counted, or were sold again.
 pub(crate) async fn returned(tx: &DatabaseTransaction, news: &[News]) -> Result<(), Error> {
     let found = store::reservations::load_all(tx, names(news)).await?;
     let mut change = Change::default();
     for News { order, goods, cause } in news.iter().filter(|news| !news.goods.is_empty()) {
-        change.take_back(found.get(order).ok_or(Error::ReservationNotFound)?, goods, cause)?;
+        let reservation = found.get(order).ok_or(Error::ReservationNotFound)?;
+        reservation.returnable()?;
+        change.take_back(reservation, goods, cause)?;
     }
     change.make(tx).await
 }

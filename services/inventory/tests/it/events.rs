@@ -106,6 +106,24 @@ async fn a_confirmation_later_than_the_expiry_takes_the_goods_all_the_same() {
 }
 
 #[tokio::test]
+async fn a_confirmation_later_than_the_expiry_and_the_cancellation_takes_nothing() {
+    let warehouse = Warehouse::with(&[("HAT", 5)]).await;
+    let order = an_order();
+    let soon = Some(Timestamp::now().plus(Duration::from_millis(300)).into());
+    let request = pb::ReserveStockRequest { expire_time: soon, ..reserve(&order, &[("HAT", 3)]) };
+    warehouse.order().reserve_stock(request).await.unwrap();
+    warehouse.until("HAT", (5, 0, 5)).await;
+    let event = warehouse.announce(&order, &cancelled(&order, &[("HAT", 3)])).await;
+    warehouse.announce_again(event).await;
+    // It had been parked, and an operator has it tried again.
+    warehouse.announce(&order, &confirmed(&order, &[("HAT", 3)])).await;
+    assert_eq!(warehouse.levels("HAT").await, (5, 0, 5));
+    assert!(warehouse.facts("inventory.sold").await.is_empty());
+    assert_eq!(warehouse.movements(&order).await, [(Kind::Release, 0, -3), (Kind::Reserve, 0, 3)]);
+    warehouse.balances().await;
+}
+
+#[tokio::test]
 async fn an_imported_order_leaves_stock_as_it_is_and_its_return_adds_to_it() {
     let warehouse = Warehouse::with(&[("SKU-7", 5)]).await;
     let order = an_order();

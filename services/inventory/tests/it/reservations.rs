@@ -7,6 +7,7 @@ use chassis::time::Timestamp;
 use contract::inventory::v1 as pb;
 use contract::inventory::v1::movement::Kind;
 use contract::inventory::v1::reservation::State;
+use sea_orm::Statement;
 use tonic::Code;
 
 use super::support::{Warehouse, an_order, commit, receive, release, reserve};
@@ -141,6 +142,26 @@ async fn a_reservation_nobody_ends_gives_its_stock_back_by_itself() {
     let refusal = warehouse.order().commit_reservation(commit(&order)).await.unwrap_err();
     assert_eq!(status::reason(&refusal).as_deref(), Some("RESERVATION_EXPIRED"));
     warehouse.balances().await;
+}
+
+#[tokio::test]
+async fn a_reservation_that_cannot_be_ended_keeps_no_other_from_running_out() {
+    let warehouse = Warehouse::with(&[("HAT", 5), ("BAG", 5)]).await;
+    let (damaged, sound) = (an_order(), an_order());
+    warehouse.order().reserve_stock(reserve(&damaged, &[("HAT", 1)])).await.unwrap();
+    warehouse.order().reserve_stock(reserve(&sound, &[("BAG", 2)])).await.unwrap();
+    // It says that more is held for it than is held at all, and ran out before the other.
+    for sql in [
+        "UPDATE reservation_lines SET quantity = 9
+         WHERE reservation = (SELECT id FROM reservations WHERE order_name = $1)",
+        "UPDATE reservations SET expire_time = CASE WHEN order_name = $1 THEN 1 ELSE 2 END",
+    ] {
+        let statement =
+            Statement::from_sql_and_values(warehouse.db.backend(), sql, [damaged.as_str().into()]);
+        warehouse.db.execute(statement).await.unwrap();
+    }
+    warehouse.until("BAG", (5, 0, 5)).await;
+    assert_eq!(warehouse.levels("HAT").await, (5, 1, 4));
 }
 
 #[tokio::test]
