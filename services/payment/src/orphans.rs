@@ -6,8 +6,9 @@
 use std::time::Duration;
 
 use chassis::client::Channel;
-use chassis::db::Db;
+use chassis::db::{self, Db};
 use chassis::id::Id;
+use chassis::status;
 use chassis::time::Timestamp;
 use contract::order::v1 as order;
 use contract::order::v1::order::State as OrderState;
@@ -52,7 +53,7 @@ impl Orphans {
         tokio::pin!(stop);
         loop {
             if let Err(error) = self.look().await {
-                tracing::warn!(error = %chassis::status::chain(&error), "orphaned payments cannot be looked for");
+                tracing::warn!(error = %status::chain(&error), "orphaned payments cannot be looked for");
             }
             tokio::select! {
                 () = &mut stop => return,
@@ -63,16 +64,35 @@ impl Orphans {
 
     async fn look(&self) -> Result<(), Error> {
         for (id, order) in payments::unchecked(self.db.writer(), Timestamp::now(), BATCH).await? {
-            match self.state_of(&order).await {
-                Ok(state) => self.judge(id, state).await?,
-                Err(status) => {
+            let state = match self.state_of(&order).await {
+                Err(status) if is_away(&status) => {
                     // Without order nothing can be said about any of them.
                     tracing::debug!(%status, order.id = order, "order does not say what became of it");
                     break;
                 }
+                state => state,
+            };
+            let judged = match state {
+                Ok(state) => self.judge(id, state).await,
+                Err(status) => Err(status.into()),
+            };
+            match judged {
+                Ok(()) => {}
+                Err(error) if db::is_outage(&error) => return Err(error),
+                Err(error) => {
+                    // Those after it need not wait for it.
+                    let error = status::chain(&error);
+                    tracing::warn!(error, payment.id = %id, order.id = order, "it cannot be said whether a payment is wanted");
+                    self.check_later(id).await?;
+                }
             }
         }
         Ok(())
+    }
+
+    async fn check_later(&self, id: Id<Payment>) -> Result<(), Error> {
+        let later = Timestamp::now().plus(self.after);
+        self.db.write(async |tx| Ok(payments::check_later(tx, id, Some(later)).await?)).await
     }
 
     /// The state of an order; nothing where there is no such order.
@@ -104,6 +124,13 @@ impl Orphans {
             })
             .await
     }
+}
+
+/// Whether order answers nobody, rather than not for this order: one in a form that an older release does not know is
+/// unavailable by itself.
+fn is_away(status: &Status) -> bool {
+    let by_itself = status::reason(status).as_deref() == Some("ORDER_FORM_UNKNOWN");
+    matches!(status.code(), Code::Unavailable | Code::DeadlineExceeded) && !by_itself
 }
 
 fn verdict(payment: &Payment, order: Option<OrderState>) -> Verdict {

@@ -63,6 +63,11 @@ impl Import {
         }
         let goods = Goods::of(self.items.clone())?;
         let amounts = goods.amounts(Money::zero(self.currency), tax_basis_points)?;
+        // Of what costs nothing there is no payment.
+        let payment = match amounts.total.minor {
+            0 => String::new(),
+            _ => format!("payments/{}", Id::<()>::derived(&["payment", &id.name()])),
+        };
         let imported = Event::Imported(Imported {
             source: self.source.clone(),
             external_id: self.external_id.clone(),
@@ -70,7 +75,7 @@ impl Import {
             lines: goods.lines,
             amounts,
             country: self.country.clone(),
-            payment: format!("payments/{}", Id::<()>::derived(&["payment", &id.name()])),
+            payment,
         });
         let first = Recorded { version: 1, event: imported, actor: actor.to_owned(), time: self.time };
         let mut order = Order::begin(id, &first)?;
@@ -143,6 +148,16 @@ mod tests {
         assert_eq!((order.amounts.total, order.refund_due(), order.units()), (gbp(3060), gbp(7 * 255), 5));
         assert_eq!(order.amounts.tax, gbp(2 * contained_tax(gbp(6 * 255), 2000).minor));
         assert_eq!(Order::replay(order.id, history).expect("a sound history"), order);
+    }
+
+    #[test]
+    fn an_order_that_cost_nothing_names_no_payment() {
+        let mut gifts = import();
+        gifts.items.iter_mut().for_each(|item| item.unit_price = gbp(0));
+        let (free, _) = gifts.history("users/operator", 2000).expect("an order");
+        assert_eq!((free.payment.as_str(), free.refund_due()), ("", gbp(0)));
+        let (paid, _) = import().history("users/operator", 2000).expect("an order");
+        assert!(paid.payment.starts_with("payments/"));
     }
 
     #[test]

@@ -144,6 +144,9 @@ impl Booking {
         payment: &Payment,
         answer: Answer,
     ) -> Result<Option<Refund>, Error> {
+        // An announcement takes hold of the payment before its refund. Who does it the other way round may wait for one that
+        // waits for it.
+        payments::load(tx, payment.id).await?;
         let now = Timestamp::now();
         let again = Some(now.plus(wait(taken.attempts)));
         let (state, at, error, says) = match &answer {

@@ -1,11 +1,12 @@
 //! Money that is held or kept for nobody.
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
+use chassis::status;
 use chassis::testing::eventually;
 use contract::codec::Codec;
 use contract::order::v1 as order;
@@ -14,9 +15,9 @@ use contract::payment::v1::payment::State;
 use tonic::body::Body;
 use tonic::codegen::{Service, http};
 use tonic::server::{Grpc, NamedService, UnaryService};
-use tonic::{Request, Response, Status};
+use tonic::{Code, Request, Response, Status};
 
-use super::support::Shop;
+use super::support::{Shop, an_order, pay};
 
 /// An order service that knows only in which state orders are.
 #[derive(Clone, Default)]
@@ -25,13 +26,21 @@ pub(crate) struct Orders(Arc<Mutex<Known>>);
 #[derive(Default)]
 struct Known {
     states: HashMap<String, OrderState>,
+    /// Those in a form that only a newer release knows.
+    unreadable: HashSet<String>,
     is_closed: bool,
     asked: usize,
 }
 
 impl Orders {
     fn set(&self, order: &str, state: OrderState) {
-        self.0.lock().expect("the orders").states.insert(order.to_owned(), state);
+        let mut known = self.0.lock().expect("the orders");
+        known.unreadable.remove(order);
+        known.states.insert(order.to_owned(), state);
+    }
+
+    fn make_unreadable(&self, order: &str) {
+        self.0.lock().expect("the orders").unreadable.insert(order.to_owned());
     }
 
     fn close(&self, is_closed: bool) {
@@ -58,6 +67,12 @@ impl UnaryService<order::GetOrderRequest> for Orders {
         known.asked += 1;
         if known.is_closed {
             return std::future::ready(Err(Status::unavailable("closed")));
+        }
+        if known.unreadable.contains(&name) {
+            let newer = Status::unavailable("the order is in a form that is not known here");
+            let refusal =
+                status::refusal(Code::Unavailable, "ORDER_FORM_UNKNOWN", "order.cartwright", &newer);
+            return std::future::ready(Err(refusal));
         }
         let state = known.states.get(&name).copied();
         let order = state.map(|state| order::Order { name, state: state.into(), ..Default::default() });
@@ -131,4 +146,21 @@ async fn nothing_is_given_back_while_order_does_not_answer() {
     assert_eq!(shop.get(&payment).await.state(), State::Authorized);
     orders.close(false);
     shop.until(&payment, State::Voided).await;
+}
+
+#[tokio::test]
+async fn an_order_that_cannot_be_read_does_not_keep_others_from_their_money() {
+    let (orders, config) =
+        (Orders::default(), payment::Config { payment_orphan_seconds: 1, ..Default::default() });
+    let shop = Shop::beside(config, orders.clone()).await;
+    let order = an_order();
+    orders.make_unreadable(&order);
+    let unreadable = shop.order().authorize_payment(pay(&order, "tok_visa")).await.unwrap().into_inner();
+    let nobodys = shop.authorized("tok_visa").await;
+    shop.until(&nobodys, State::Voided).await;
+    assert_eq!(shop.get(&unreadable).await.state(), State::Authorized);
+    // It is asked again until somebody can tell.
+    orders.set(&order, OrderState::Cancelled);
+    shop.until(&unreadable, State::Voided).await;
+    shop.balances().await;
 }

@@ -143,7 +143,7 @@ pub(crate) struct Settled<'a> {
     pub(crate) later: Later<'a>,
 }
 
-const SETTLED: [Column; 15] = [
+const SETTLED: [Column; 16] = [
     rows::uuid("payment"),
     rows::bigint("held"),
     rows::text("now_is"),
@@ -155,6 +155,7 @@ const SETTLED: [Column; 15] = [
     rows::bigint("tries"),
     rows::text("error"),
     rows::bigint("fee"),
+    rows::text("was_why"),
     rows::text("why"),
     rows::text("was_wanted"),
     rows::text("wanted"),
@@ -162,7 +163,8 @@ const SETTLED: [Column; 15] = [
 ];
 
 /// Writes what became of payments that were taken to work on, and hands them back. The answer lacks those that somebody
-/// else has taken since. Where more is wanted of one by now than when it was taken, it is due at once.
+/// else has taken since. Where more is wanted of one by now than when it was taken, it is due at once. What an operator was
+/// given to look at meanwhile stays, and what was settled by wanting more does not come back.
 pub(crate) async fn settle(
     tx: &DatabaseTransaction,
     settled: &[Settled<'_>],
@@ -172,7 +174,8 @@ pub(crate) async fn settle(
     let text = format!(
         "UPDATE payments SET state = now_is, captured_minor = taken, decline_reason = refusal, channel_reference = reference,
             method_summary = summary, capture_sent = sent, attempts = tries, last_error = error, lease_until = 0,
-            update_time = $1, fee_minor = fee, attention = why,
+            update_time = $1, fee_minor = fee,
+            attention = CASE WHEN why <> was_why AND attention IN ('', was_why) THEN why ELSE attention END,
             wanted_since = CASE WHEN state = now_is THEN wanted_since ELSE $1 END,
             goal = CASE WHEN goal = was_wanted THEN wanted ELSE goal END,
             next_check_at = CASE WHEN goal = was_wanted THEN due ELSE $1 END
@@ -183,7 +186,7 @@ pub(crate) async fn settle(
     settled.into_iter().map(|row| payment(row).map(|payment| (payment.id, payment))).collect()
 }
 
-fn row(Settled { taken, now_is, later }: &Settled<'_>) -> [Value; 15] {
+fn row(Settled { taken, now_is, later }: &Settled<'_>) -> [Value; 16] {
     let progress = taken.row.state != now_is.state;
     [
         now_is.id.into(),
@@ -197,9 +200,52 @@ fn row(Settled { taken, now_is, later }: &Settled<'_>) -> [Value; 15] {
         if progress { 0_i64 } else { taken.attempts }.into(),
         later.error.into(),
         now_is.fee.minor.into(),
+        taken.row.attention.as_str().into(),
         later.attention.into(),
         goal_name(taken.row.goal).into(),
         goal_name(now_is.goal).into(),
         later.at.into(),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use chassis::testing::TestDb;
+
+    use super::*;
+    use crate::domain::attention::{AMOUNT_MISMATCH, UNASKED, UNRESOLVED};
+    use crate::store::payments::insert;
+    use crate::store::sql;
+
+    #[tokio::test]
+    async fn what_an_operator_should_look_at_is_not_lost_while_a_channel_is_asked() {
+        let db = TestDb::new::<crate::Migrator>().await;
+        let (now, minute) = (Timestamp::now(), Duration::from_secs(60));
+        let amount = Money::new(1000, "GBP".parse().expect("a currency"));
+        let payment = Payment::intended("orders/1", "users/1", "sandbox", amount, now);
+        let due = Due { channel: Some(now), order: None };
+        db.write(async |tx| insert(tx, &payment, due).await).await.expect("a payment");
+        let flag = async |why: &str| {
+            let text = "UPDATE payments SET attention = $1";
+            db.execute(sql(db.writer(), text, [why.into()])).await.expect("flagged");
+        };
+        for (was, meanwhile, says, is) in [
+            ("", "", UNRESOLVED, UNRESOLVED),
+            (UNRESOLVED, UNRESOLVED, "", ""),
+            // An announcement has contradicted what is known.
+            ("", UNASKED, "", UNASKED),
+            (UNRESOLVED, UNASKED, "", UNASKED),
+            // More is wanted, which begins anew.
+            (UNRESOLVED, "", UNRESOLVED, ""),
+            (UNRESOLVED, "", AMOUNT_MISMATCH, AMOUNT_MISMATCH),
+        ] {
+            flag(was).await;
+            let taken = lease(&db, payment.id, minute).await.expect("a lease").expect("it is due");
+            flag(meanwhile).await;
+            let later = Later { at: Some(now), error: "", attention: says };
+            let settled = [Settled { taken: &taken, now_is: &taken.row, later }];
+            let settled = db.write(async |tx| settle(tx, &settled).await).await.expect("settled");
+            assert_eq!(settled[&payment.id].attention, is, "{was} {meanwhile} {says}");
+        }
+    }
 }
