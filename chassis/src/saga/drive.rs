@@ -1,9 +1,11 @@
 //! Drives one saga, step by step, under its lease and its fence.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use sea_orm::DbErr;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tracing::{Instrument, error, info_span, warn};
 
 use super::log::{self, Log, State, encode};
@@ -17,21 +19,33 @@ use crate::time::Timestamp;
 const UNBOUNDED: Duration = Duration::from_secs(365 * 24 * 3600);
 
 impl<S: Saga> Runner<S> {
-    pub(super) async fn work(&self, log: Log, state: S::State) -> Result<Outcome, DbErr> {
+    /// Drives a saga to its end. A slot is given back while the saga waits.
+    pub(super) async fn work(
+        &self,
+        log: Log,
+        state: S::State,
+        slot: Option<OwnedSemaphorePermit>,
+    ) -> Result<Outcome, DbErr> {
         let span = info_span!("saga", saga.id = %log.row.id, saga.kind = S::KIND, saga.fence = log.row.fence);
         let _running = Running::new(S::KIND);
         // The saga outlives the call that accepted it.
-        deadline::scope(Instant::now() + UNBOUNDED, self.steps(log, state)).instrument(span).await
+        deadline::scope(Instant::now() + UNBOUNDED, self.steps(log, state, slot)).instrument(span).await
     }
 
     /// What goes well is not written down step by step: the saga's row, written before any step, says that it runs, and
     /// its end says the rest. A process that dies meanwhile leaves a row without a step: whoever takes it over then takes
     /// every step before the pivot for one that may have begun. From the first trouble on, each step is written down
     /// before it is made.
-    async fn steps(&self, log: Log, state: S::State) -> Result<Outcome, DbErr> {
+    async fn steps(
+        &self,
+        log: Log,
+        state: S::State,
+        mut slot: Option<OwnedSemaphorePermit>,
+    ) -> Result<Outcome, DbErr> {
         let ticket = Ticket::of(&log.row);
         let mut saga = (self.inner.factory)(ticket.clone(), state);
         let until = until(log.row.deadline_at);
+        let mut renew_at = Instant::now() + self.inner.settings.lease / 3;
         let mut saved = log.clone();
         let mut progress = Progress::new(log, self.inner.plan.clone(), needed(&saga));
         let unwritten = saved.row.step.is_empty();
@@ -55,7 +69,7 @@ impl<S: Saga> Runner<S> {
                 self.ended(&progress.log);
                 return Ok(outcome);
             }
-            if self.pause(delay).await {
+            if self.pause(delay, &mut slot).await {
                 self.hand_on(&saved).await?;
                 return Ok(Outcome::Pending);
             }
@@ -71,7 +85,8 @@ impl<S: Saga> Runner<S> {
                         progress.log.row.data = encode(&saga.state())?;
                         ticket.hold(&progress.log, &saved);
                     }
-                    let Some(result) = self.leased(&ticket, saga.run(S::STEPS[step])).await else {
+                    let attempt = saga.run(S::STEPS[step]);
+                    let Some(result) = self.leased(&ticket, &mut renew_at, attempt).await else {
                         return self.outcome(ticket.saga).await;
                     };
                     // Only a local pivot can have ended the saga inside its own transaction: it has where it says so,
@@ -90,7 +105,8 @@ impl<S: Saga> Runner<S> {
                     progress.ran(step, result, Instant::now() >= until, Timestamp::now().micros());
                 }
                 Next::Undo(step) => {
-                    let Some(result) = self.leased(&ticket, saga.compensate(S::STEPS[step])).await else {
+                    let attempt = saga.compensate(S::STEPS[step]);
+                    let Some(result) = self.leased(&ticket, &mut renew_at, attempt).await else {
                         return self.outcome(ticket.saga).await;
                     };
                     progress.undid(step, result, Timestamp::now().micros());
@@ -104,6 +120,7 @@ impl<S: Saga> Runner<S> {
     async fn leased(
         &self,
         ticket: &Ticket,
+        renew_at: &mut Instant,
         attempt: impl Future<Output = Result<(), Failure>> + Send,
     ) -> Option<Result<(), Failure>> {
         let settings = &self.inner.settings;
@@ -111,18 +128,20 @@ impl<S: Saga> Runner<S> {
         tokio::select! {
             biased;
             result = bounded => Some(result.unwrap_or_else(|_| Err(Failure::Unknown("no answer in time".to_owned())))),
-            () = self.lost(ticket) => {
+            () = self.lost(ticket, renew_at) => {
                 warn!(saga.id = %ticket.saga, saga.fence = ticket.fence, "saga lost to another owner");
                 None
             }
         }
     }
 
-    /// Renews the lease until it is lost. A database that is down does not lose it: the fence still guards each write.
-    async fn lost(&self, ticket: &Ticket) {
+    /// Renews the lease until it is lost, whenever it is time, however many attempts that takes. A database that is down
+    /// does not lose it: the fence still guards each write.
+    async fn lost(&self, ticket: &Ticket, renew_at: &mut Instant) {
         let lease = self.inner.settings.lease;
         loop {
-            sleep(lease / 3).await;
+            sleep_until(*renew_at).await;
+            *renew_at = Instant::now() + lease / 3;
             let renewed = self.inner.db.write(async |tx| log::renew(tx, ticket, lease).await).await;
             match renewed {
                 Ok(true) => {}
@@ -176,13 +195,18 @@ impl<S: Saga> Runner<S> {
         }
     }
 
-    /// Waits before the next attempt. True: this process stops.
-    async fn pause(&self, delay: Duration) -> bool {
+    /// Waits before the next attempt, while others may have the slot. True: this process stops.
+    async fn pause(&self, delay: Duration, slot: &mut Option<OwnedSemaphorePermit>) -> bool {
         let stop = &self.inner.stop;
         if delay.is_zero() || stop.is_cancelled() {
             return stop.is_cancelled();
         }
-        timeout(delay, stop.cancelled()).await.is_ok()
+        let slots = slot.take().map(|slot| Arc::clone(slot.semaphore()));
+        let stops = timeout(delay, stop.cancelled()).await.is_ok();
+        if let Some(slots) = slots {
+            *slot = slots.acquire_owned().await.ok();
+        }
+        stops
     }
 
     /// Gives the lease back, so that another process goes on at once.

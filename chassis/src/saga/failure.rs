@@ -85,9 +85,12 @@ impl From<Status> for Failure {
             Code::DeadlineExceeded | Code::Cancelled | Code::Unknown | Code::Internal => {
                 Failure::Unknown(text(&status))
             }
-            Code::Unavailable | Code::Aborted | Code::ResourceExhausted => {
-                Failure::Unavailable(text(&status))
-            }
+            // Nothing was decided either where a peer does not know our keys yet, or this step, as while versions change.
+            Code::Unavailable
+            | Code::Aborted
+            | Code::ResourceExhausted
+            | Code::Unauthenticated
+            | Code::Unimplemented => Failure::Unavailable(text(&status)),
             Code::Ok
             | Code::InvalidArgument
             | Code::NotFound
@@ -95,9 +98,7 @@ impl From<Status> for Failure {
             | Code::PermissionDenied
             | Code::FailedPrecondition
             | Code::OutOfRange
-            | Code::Unimplemented
-            | Code::DataLoss
-            | Code::Unauthenticated => Failure::Refused(Refusal::from(&status)),
+            | Code::DataLoss => Failure::Refused(Refusal::from(&status)),
         }
     }
 }
@@ -131,7 +132,13 @@ mod tests {
         for code in [Code::DeadlineExceeded, Code::Cancelled, Code::Unknown, Code::Internal] {
             assert!(matches!(Failure::from(Status::new(code, "")), Failure::Unknown(_)), "{code:?}");
         }
-        for code in [Code::Unavailable, Code::Aborted, Code::ResourceExhausted] {
+        for code in [
+            Code::Unavailable,
+            Code::Aborted,
+            Code::ResourceExhausted,
+            Code::Unauthenticated,
+            Code::Unimplemented,
+        ] {
             assert!(matches!(Failure::from(Status::new(code, "")), Failure::Unavailable(_)), "{code:?}");
         }
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sea_orm::{DatabaseTransaction, DbErr};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -20,6 +20,8 @@ use crate::time::Timestamp;
 
 /// The fence of whoever accepted the saga.
 pub(super) const FIRST_OWNER: i64 = 1;
+/// Sagas taken over that have not ended yet: most of them wait, as for a peer that is away.
+const TAKEN_OVER_MAX: usize = 1024;
 
 /// How patient a runner is. The defaults are for production; tests shorten them.
 #[derive(Clone, Debug)]
@@ -38,7 +40,7 @@ pub struct Settings {
     pub delay_max: Duration,
     /// How often to look for sagas that nobody works on.
     pub poll: Duration,
-    /// How many of those to work on at once.
+    /// How many of those to work on at once, those that wait for their next attempt not counted.
     pub concurrency: usize,
 }
 
@@ -193,16 +195,20 @@ impl<S: Saga> Runner<S> {
     /// Drives an accepted saga to its end, in a task of its own: a caller who goes away does not cut it.
     pub async fn drive(&self, started: Started<S>) -> Result<Outcome, DbErr> {
         let runner = self.clone();
-        task::detached(async move { runner.work(started.log, started.state).await }).await
+        task::detached(async move { runner.work(started.log, started.state, None).await }).await
     }
 
     /// Takes over a saga whose owner is gone and drives it. `Pending`: somebody has it.
     pub async fn resume(&self, id: Uuid) -> Result<Outcome, DbErr> {
+        self.resume_in(id, None).await
+    }
+
+    async fn resume_in(&self, id: Uuid, slot: Option<OwnedSemaphorePermit>) -> Result<Outcome, DbErr> {
         match self.claim(id).await? {
             None => self.outcome(id).await,
             Some((log, state)) => {
                 let runner = self.clone();
-                task::detached(async move { runner.work(log, state).await }).await
+                task::detached(async move { runner.work(log, state, slot).await }).await
             }
         }
     }
@@ -241,8 +247,8 @@ impl<S: Saga> Runner<S> {
         let slots = Arc::new(Semaphore::new(settings.concurrency));
         let mut running = JoinSet::new();
         while !shutdown.is_cancelled() {
-            let free = u64::try_from(slots.available_permits()).unwrap_or(u64::MAX);
-            let found = match log::abandoned::<S>(self.inner.db.writer(), free).await {
+            let free = slots.available_permits().min(TAKEN_OVER_MAX.saturating_sub(running.len()));
+            let found = match log::abandoned::<S>(self.inner.db.writer(), free as u64).await {
                 Ok(found) => found,
                 Err(error) => {
                     warn!(saga.kind = S::KIND, %error, "cannot look for abandoned sagas");
@@ -253,8 +259,7 @@ impl<S: Saga> Runner<S> {
                 let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { break };
                 let runner = self.clone();
                 running.spawn(async move {
-                    let _slot = slot;
-                    if let Err(error) = runner.resume(id).await {
+                    if let Err(error) = runner.resume_in(id, Some(slot)).await {
                         warn!(saga.id = %id, saga.kind = S::KIND, %error, "saga left for a later attempt");
                     }
                 });

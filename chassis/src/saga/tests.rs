@@ -317,6 +317,27 @@ async fn a_recovering_process_finishes_what_another_left_behind() {
 }
 
 #[tokio::test]
+async fn sagas_that_wait_do_not_keep_a_recovering_process_from_others() {
+    let shop = Shop::open().await;
+    // As many as it works on at once.
+    for _ in 0..2 {
+        let waits = shop.accept().await;
+        shop.script(waits, Step::Stock, Direction::Run, vec![Answer::Pending; 99_999]);
+    }
+    let id = shop.accept().await;
+    let other = shop.restarted().await;
+    let stop = tokio_util::sync::CancellationToken::new();
+    let recovery = tokio::spawn({
+        let (runner, stop) = (other.runner.clone(), stop.clone());
+        async move { runner.recover(stop).await }
+    });
+    let outcome = tokio::time::timeout(Duration::from_secs(20), other.runner.wait(id)).await;
+    assert_eq!(outcome.expect("it is worked on").unwrap(), Outcome::Completed);
+    stop.cancel();
+    recovery.await.unwrap();
+}
+
+#[tokio::test]
 async fn a_process_that_stops_hands_its_sagas_on_at_once() {
     let shop = Shop::open().await;
     let id = shop.accept().await;

@@ -145,14 +145,15 @@ where
         for polls in 1..POLLS_MAX {
             let started = Box::pin((self.accept)(&self.runner)).await;
             let id = started.ticket().saga;
-            let lived = cut(polls, Box::pin(self.runner.work(started.log, started.state))).await.is_some();
+            let lived =
+                cut(polls, Box::pin(self.runner.work(started.log, started.state, None))).await.is_some();
             for polls in [polls / 2, usize::MAX] {
                 self.let_lease_run_out(id).await;
                 let successor = self.runner.successor();
                 // Resumed here and not in a task of its own, so that it dies with its polls.
                 let resumed = Box::pin(async {
                     if let Some((log, state)) = successor.claim(id).await.expect("a database") {
-                        successor.work(log, state).await.expect("a database");
+                        successor.work(log, state, None).await.expect("a database");
                     }
                 });
                 cut(polls, resumed).await;

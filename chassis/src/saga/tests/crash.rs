@@ -11,7 +11,7 @@ use super::toy::{Answer, LEASE, Shop, Step, Toy};
 /// Drives the saga in a process that dies after so many polls. `None`: it died.
 async fn drive_and_die(shop: &Shop, id: Uuid, polls: usize) -> Option<Outcome> {
     let started = shop.take(id);
-    cut(polls, shop.runner.work(started.log, started.state)).await.map(Result::unwrap)
+    cut(polls, shop.runner.work(started.log, started.state, None)).await.map(Result::unwrap)
 }
 
 /// Takes the saga over in a process that dies after so many polls, also while it takes over.
@@ -23,7 +23,7 @@ async fn resume_and_die(shop: &Shop, id: Uuid, polls: usize) -> Option<Outcome> 
             shop.db.write(async |tx| log::claim::<Toy<true>>(tx, id, "other", LEASE).await).await.unwrap();
         match claimed {
             None => other.runner.outcome(id).await.unwrap(),
-            Some(log) => other.runner.work(log, Vec::new()).await.unwrap(),
+            Some(log) => other.runner.work(log, Vec::new(), None).await.unwrap(),
         }
     };
     cut(polls, resume).await
