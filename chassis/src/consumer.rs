@@ -9,10 +9,12 @@ mod together;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::FutureExt;
 use futures::future::BoxFuture;
 use sea_orm::{DatabaseTransaction, DbErr};
 use tracing::Instrument;
@@ -20,7 +22,7 @@ use uuid::Uuid;
 
 pub(crate) use missed::PAGE;
 pub use missed::{Announced, Outboxes};
-pub(crate) use parked::{PARKED, Parked, redrive};
+pub(crate) use parked::{PARKED, Parked, redrive, storable};
 
 use crate::bus::Unavailable;
 use crate::db::{self, Db};
@@ -297,9 +299,13 @@ async fn run(handler: &Handler, tx: &DatabaseTransaction, envelopes: &[&Envelope
         (envelope.payload.clone(), delivery)
     };
     let payloads: Vec<_> = envelopes.iter().map(payload).collect();
-    tokio::time::timeout(HANDLING_MAX, handler(tx, &payloads))
-        .await
-        .unwrap_or_else(|_| Err(Error::failed(format!("it took longer than {} s", HANDLING_MAX.as_secs()))))
+    // A panic over one event is undone with its transaction, and must not end the receiving of all others.
+    let handling = AssertUnwindSafe(handler(tx, &payloads)).catch_unwind();
+    match tokio::time::timeout(HANDLING_MAX, handling).await {
+        Ok(Ok(result)) => result,
+        Ok(Err(_panic)) => Err(Error::failed("handling it panicked")),
+        Err(_) => Err(Error::failed(format!("it took longer than {} s", HANDLING_MAX.as_secs()))),
+    }
 }
 
 fn report_parked(envelope: &Envelope, reason: &str) {

@@ -98,6 +98,11 @@ pub fn internal(error: &(dyn Error + 'static)) -> Status {
         );
     }
     tracing::error!(error = %chain(error), "a request failed inside the service");
+    bug()
+}
+
+/// Answers for a failure of ours that is logged already, and tells the caller nothing of it.
+pub(crate) fn bug() -> Status {
     plain(Code::Internal, "INTERNAL", DOMAIN, "internal error", &[])
 }
 

@@ -7,9 +7,11 @@
 
 use std::collections::{BTreeSet, VecDeque};
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures::FutureExt;
 use futures::future::BoxFuture;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::time::{Instant, sleep};
@@ -123,8 +125,6 @@ impl<W: Wish> Inner<W> {
 
     /// Serves until nobody waits.
     async fn serve_all(&self) {
-        // Should serving panic, the next to come serves those who wait.
-        let serving = Serving(self);
         loop {
             if self.line().expects_company(Instant::now()) {
                 sleep(GATHER).await;
@@ -133,7 +133,6 @@ impl<W: Wish> Inner<W> {
             let Some(together) = next else { break };
             self.serve(together).await;
         }
-        std::mem::forget(serving);
     }
 
     async fn serve(&self, mut together: Vec<Asked<W>>) {
@@ -145,7 +144,7 @@ impl<W: Wish> Inner<W> {
         }
         // The first is as good a parent of what is done for all as any.
         let span = together[0].span.clone();
-        match (self.serve)(together.iter().map(|asked| asked.wish.clone()).collect()).instrument(span).await {
+        match self.answers(together.iter().map(|asked| asked.wish.clone()).collect(), span).await {
             Ok(answers) => {
                 for (asked, answer) in together.into_iter().zip(answers) {
                     let _ = asked.answer.send(answer);
@@ -154,7 +153,7 @@ impl<W: Wish> Inner<W> {
             // One wish that cannot be served must not be the others' undoing.
             Err(status) if together.len() > 1 && status.code() != Code::Unavailable => {
                 for asked in together {
-                    let answer = (self.serve)(vec![asked.wish]).instrument(asked.span).await;
+                    let answer = self.answers(vec![asked.wish], asked.span).await;
                     let answer =
                         answer.and_then(|mut answers| answers.pop().unwrap_or_else(|| Err(unserved())));
                     let _ = asked.answer.send(answer);
@@ -167,13 +166,11 @@ impl<W: Wish> Inner<W> {
             }
         }
     }
-}
 
-struct Serving<'a, W: Wish>(&'a Inner<W>);
-
-impl<W: Wish> Drop for Serving<'_, W> {
-    fn drop(&mut self) {
-        self.0.line().served = false;
+    /// A panic over one wish must not leave those in line unserved.
+    async fn answers(&self, wishes: Vec<W>, span: Span) -> Served<W> {
+        let serving = AssertUnwindSafe((self.serve)(wishes).instrument(span)).catch_unwind();
+        serving.await.unwrap_or_else(|_panic| Err(status::bug()))
     }
 }
 
@@ -313,8 +310,8 @@ mod tests {
     #[tokio::test]
     async fn a_panic_is_nobody_elses_trouble() {
         let together = superstitious();
-        assert_eq!(ask(&together, &[7]).await, [Err(Code::Unavailable)]);
-        assert_eq!(ask(&together, &[1, 2]).await, [Ok(1), Ok(2)]);
+        assert_eq!(ask(&together, &[1, 7, 2]).await, [Ok(1), Err(Code::Internal), Ok(2)]);
+        assert_eq!(ask(&together, &[3]).await, [Ok(3)]);
     }
 
     #[tokio::test]
@@ -327,7 +324,7 @@ mod tests {
                 Ok(some.iter().map(|lines| Ok(lines.1)).collect())
             }
         });
-        assert!(futures::FutureExt::now_or_never(together.ask(Lines("orders/1".into(), 1))).is_none());
+        assert!(together.ask(Lines("orders/1".into(), 1)).now_or_never().is_none());
         assert_eq!(heard.recv().await, Some(1));
     }
 }

@@ -27,6 +27,8 @@ const ON_ITS_WAY: Duration = Duration::from_secs(60);
 /// Places are given before the commit: until a transaction must have ended, an earlier place may still be filled.
 const SETTLED: Duration = Duration::from_secs(120);
 const PAUSE: Duration = Duration::from_millis(500);
+/// What is dated this long after the queue was bound waits in it, however far the announcer's clock is off.
+const SURELY_BOUND: Duration = Duration::from_secs(60);
 
 /// An event in the outbox of its announcer.
 #[derive(Clone, Debug)]
@@ -53,12 +55,14 @@ enum End {
 
 impl Consumer {
     /// Applies what is missing before anything new is received, so that each aggregate's events keep their order. An
-    /// announcer that is away is waited for a while; then what it has is read later.
+    /// announcer that is away is waited for a while; then what it has is read later. What is announced meanwhile waits in
+    /// the queue, which is bound by now: following it in the outbox would never end under load.
     pub async fn catch_up(&self, shutdown: &CancellationToken) {
         let began = Instant::now();
+        let until = Timestamp::now().plus(SURELY_BOUND);
         let mut left: BTreeSet<String> = self.announcers().into_keys().collect();
         while !shutdown.is_cancelled() {
-            left = self.read_outboxes(&left, Duration::ZERO, shutdown).await;
+            left = self.read_outboxes(&left, until, shutdown).await;
             if left.is_empty() {
                 return;
             }
@@ -74,15 +78,15 @@ impl Consumer {
     pub(crate) async fn catch_up_always(&self, shutdown: CancellationToken) {
         while shutdown.run_until_cancelled(tokio::time::sleep(EVERY)).await.is_some() {
             let all = self.announcers().into_keys().collect();
-            self.read_outboxes(&all, ON_ITS_WAY, &shutdown).await;
+            self.read_outboxes(&all, Timestamp::now().minus(ON_ITS_WAY), &shutdown).await;
         }
     }
 
-    /// Reads the outboxes of these announcers, and returns those that could not be read.
+    /// Reads the outboxes of these announcers up to a time, and returns those that could not be read.
     async fn read_outboxes(
         &self,
         announcers: &BTreeSet<String>,
-        older_than: Duration,
+        until: Timestamp,
         shutdown: &CancellationToken,
     ) -> BTreeSet<String> {
         let mut unread = BTreeSet::new();
@@ -91,7 +95,7 @@ impl Consumer {
                 continue;
             }
             let kinds: Vec<String> = kinds.into_iter().collect();
-            match self.read_outbox(&source, &kinds, older_than, shutdown).await {
+            match self.read_outbox(&source, &kinds, until, shutdown).await {
                 Ok(End::Read) => {}
                 Ok(End::Unread) => drop(unread.insert(source)),
                 Err(error) => {
@@ -107,7 +111,7 @@ impl Consumer {
         &self,
         source: &str,
         kinds: &[String],
-        older_than: Duration,
+        until: Timestamp,
         shutdown: &CancellationToken,
     ) -> Result<End, DbErr> {
         let Some(outboxes) = &self.outboxes else { return Ok(End::Read) };
@@ -122,17 +126,17 @@ impl Consumer {
                     return Ok(End::Unread);
                 }
             };
-            let full = !page.is_empty();
             let page: Vec<Announced> =
-                page.into_iter().take_while(|event| now.since(event.envelope.time) >= older_than).collect();
-            for event in self.unknown(&page).await? {
+                page.into_iter().take_while(|event| event.envelope.time <= until).collect();
+            let missed = self.unknown(&page).await?;
+            for event in &missed {
                 tracing::info!(
                     event.id = %event.id, event.kind, event.key, "an event had passed by and is applied from its outbox"
                 );
                 metrics::counter!("consumer_missed_total", "kind" => event.kind.clone()).increment(1);
-                if self.receive(event).await.is_err() {
-                    return Ok(End::Unread);
-                }
+            }
+            if self.receive_all(&missed).await.is_err() {
+                return Ok(End::Unread);
             }
             let settled = page.iter().take_while(|event| now.since(event.envelope.time) >= SETTLED).last();
             if let Some(settled) = settled.map(|event| event.sequence).filter(|sequence| *sequence > heard) {
@@ -140,8 +144,8 @@ impl Consumer {
                 self.note_heard(source, kinds, heard).await?;
             }
             match page.last() {
-                Some(last) if full => after = last.sequence,
-                _ => break,
+                Some(last) => after = last.sequence,
+                None => break,
             }
         }
         Ok(End::Read)
@@ -149,12 +153,12 @@ impl Consumer {
 
     /// The events of a page that are neither applied nor kept here, in order. What is older than the history is not
     /// asked about: whether it was applied is forgotten.
-    async fn unknown<'a>(&self, page: &'a [Announced]) -> Result<Vec<&'a Envelope>, DbErr> {
+    async fn unknown(&self, page: &[Announced]) -> Result<Vec<Envelope>, DbErr> {
         let first = history::first_id(history::start(self.history_days));
         let asked: Vec<&Envelope> =
             page.iter().map(|event| &event.envelope).filter(|event| event.id >= first).collect();
         if asked.is_empty() {
-            return Ok(asked);
+            return Ok(Vec::new());
         }
         let mut known = BTreeSet::new();
         for chunk in asked.chunks(PAGE) {
@@ -175,7 +179,7 @@ impl Consumer {
                 known.insert(row.try_get_by_index::<Uuid>(0)?);
             }
         }
-        Ok(asked.into_iter().filter(|event| !known.contains(&event.id)).collect())
+        Ok(asked.into_iter().filter(|event| !known.contains(&event.id)).cloned().collect())
     }
 
     /// The announcers of what it handles, with the types of each: `cartwright.order.v1.OrderPlaced` is order's.

@@ -19,8 +19,8 @@ pub(super) const PAUSE_MIN: Duration = Duration::from_secs(1);
 const PAUSE_MAX: Duration = Duration::from_secs(60);
 /// How often a message is tried, the first time included.
 pub(super) const ATTEMPTS_MAX: i32 = 8;
-/// A reason is for reading: a longer one is cut.
-const REASON_MAX: usize = 2_000;
+/// The bytes of a reason: it is for reading, and a longer one is cut.
+pub(super) const REASON_MAX: usize = 2_000;
 
 /// A message that could not be handled.
 #[derive(Clone, Debug, FromQueryResult)]
@@ -94,8 +94,9 @@ pub(super) fn pause(first: Duration, attempts: i32) -> Duration {
     (first * 2_u32.pow(doublings)).min(PAUSE_MAX)
 }
 
-pub(super) fn cut(reason: &str) -> &str {
-    &reason[..reason.floor_char_boundary(REASON_MAX)]
+/// A text as every database keeps it: of so many bytes at most, and without U+0000, which PostgreSQL refuses.
+pub(crate) fn storable(text: &str, bytes_max: usize) -> String {
+    text[..text.floor_char_boundary(bytes_max)].replace('\0', "\u{fffd}")
 }
 
 /// Keeps a message. Keeping it again changes nothing; a different message under a known id is kept beside it.
@@ -119,7 +120,7 @@ pub(super) async fn keep(db: &Db, envelope: &Envelope, fault: &Fault<'_>) -> Res
                 envelope.trace.clone().into(),
                 envelope.payload.to_vec().into(),
                 fault.state.into(),
-                cut(fault.reason).into(),
+                storable(fault.reason, REASON_MAX).into(),
                 fault.attempts.into(),
                 now.micros().into(),
                 retry_at.into(),
@@ -177,4 +178,16 @@ pub(crate) async fn redrive(db: &Db, id: Uuid) -> Result<Option<Parked>, DbErr> 
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_cut_between_characters_and_loses_what_a_database_refuses() {
+        assert_eq!(storable("orders/1", 500), "orders/1");
+        assert_eq!(storable("a\0b", 500), "a\u{fffd}b");
+        assert_eq!(storable("f\u{fc}r", 2), "f");
+    }
 }

@@ -7,7 +7,7 @@ use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, Statement};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use super::parked::{ATTEMPTS_MAX, PARKED, Parked, RETRYING, cut, pause};
+use super::parked::{ATTEMPTS_MAX, PARKED, Parked, REASON_MAX, RETRYING, pause, storable};
 use super::{Consumer, Error, Why, inbox, report_parked, run};
 use crate::time::Timestamp;
 
@@ -27,7 +27,7 @@ impl Consumer {
             tokio::pin!(parked);
             parked.as_mut().enable();
             let sleep = self.retry_due(&shutdown).await.unwrap_or_else(|error| {
-                tracing::warn!(error = %error, "failed messages cannot be read; trying again");
+                tracing::warn!(error = %error, "failed messages cannot be tried again now");
                 POLL
             });
             let _ = shutdown.run_until_cancelled(tokio::time::timeout(sleep, parked)).await;
@@ -41,15 +41,13 @@ impl Consumer {
             if due.is_empty() {
                 break;
             }
-            futures::stream::iter(due)
+            let tried: Vec<Result<(), DbErr>> = futures::stream::iter(due)
                 .map(|message| self.retry_one(message))
                 .buffer_unordered(AT_ONCE)
-                .for_each(|result| async move {
-                    if let Err(error) = result {
-                        tracing::warn!(error = %error, "a failed message could not be tried again");
-                    }
-                })
+                .collect()
                 .await;
+            // A database that reads and does not write gives the same again: it is left alone for a while.
+            tried.into_iter().collect::<Result<(), DbErr>>()?;
         }
         let next = self
             .db
@@ -85,12 +83,18 @@ impl Consumer {
     }
 
     async fn retry_one(&self, message: Parked) -> Result<(), DbErr> {
-        // The attempt is counted before it is made, so that a message that kills the process is parked in the end.
+        let envelope = message.envelope();
+        // An attempt is counted before it is made: what has had all of them and is still here killed its process.
+        if message.attempts >= ATTEMPTS_MAX {
+            let reason = "its process died in it again and again";
+            self.finish(&message, PARKED, reason, message.attempts, None).await?;
+            report_parked(&envelope, reason);
+            return Ok(());
+        }
         let attempts = message.attempts + 1;
         if !self.start(&message, attempts).await? {
             return Ok(());
         }
-        let envelope = message.envelope();
         let result = self.apply_again(&message).instrument(self.span(&envelope)).await;
         let (state, reason, wait) = match result {
             Ok(()) => {
@@ -165,7 +169,7 @@ impl Consumer {
         self.db.execute(Statement::from_sql_and_values(
                 self.db.backend(),
                 "UPDATE parked SET state = $2, reason = $3, attempts = $4, next_attempt_at = $5 WHERE id = $1",
-                [message.id.into(), state.into(), cut(reason).into(), attempts.into(), next.into()],
+                [message.id.into(), state.into(), storable(reason, REASON_MAX).into(), attempts.into(), next.into()],
             ))
             .await?;
         Ok(())

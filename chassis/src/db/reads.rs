@@ -8,7 +8,7 @@ use sea_orm::{
     QueryResult, Statement,
 };
 
-use super::undivided;
+use super::answered;
 use crate::simulated::Statements;
 
 /// A pool of connections. It begins no transactions: [`Db::write`](super::Db::write) does that safely.
@@ -23,7 +23,7 @@ impl Reads {
         options: ConnectOptions,
         statements: &Option<Statements>,
     ) -> Result<Reads, DbErr> {
-        let pool = undivided(statements, pin!(Database::connect(options))).await?;
+        let pool = answered(statements, pin!(Database::connect(options))).await?;
         Ok(Reads { pool, statements: statements.clone() })
     }
 
@@ -33,11 +33,11 @@ impl Reads {
     }
 
     pub(super) async fn ping(&self) -> Result<(), DbErr> {
-        undivided(&self.statements, pin!(self.pool.ping())).await
+        answered(&self.statements, pin!(self.pool.ping())).await
     }
 
     pub(super) async fn close(&self) -> Result<(), DbErr> {
-        undivided(&self.statements, pin!(self.pool.close_by_ref())).await
+        answered(&self.statements, pin!(self.pool.close_by_ref())).await
     }
 }
 
@@ -48,18 +48,18 @@ impl ConnectionTrait for Reads {
     }
 
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
-        undivided(&self.statements, pin!(self.pool.execute_raw(statement))).await
+        answered(&self.statements, pin!(self.pool.execute_raw(statement))).await
     }
 
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
-        undivided(&self.statements, pin!(self.pool.execute_unprepared(sql))).await
+        answered(&self.statements, pin!(self.pool.execute_unprepared(sql))).await
     }
 
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
-        undivided(&self.statements, pin!(self.pool.query_one_raw(statement))).await
+        answered(&self.statements, pin!(self.pool.query_one_raw(statement))).await
     }
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
-        undivided(&self.statements, pin!(self.pool.query_all_raw(statement))).await
+        answered(&self.statements, pin!(self.pool.query_all_raw(statement))).await
     }
 }

@@ -1,14 +1,8 @@
 //! Runs the work of a call in a task of its own: a caller who goes away does not leave it half done.
 use std::time::Duration;
 
-use tonic::Code;
-
 use super::around::{Answer, Around, Call, Inner, proceed, refuse};
-use crate::{
-    failpoint,
-    status::{self, DOMAIN},
-    task,
-};
+use crate::{failpoint, status, task};
 
 /// No work outlives its call by more. Statements, calls and locks all have shorter bounds, so reaching it is a bug.
 const WORK_MAX: Duration = Duration::from_secs(60);
@@ -47,5 +41,5 @@ impl Around for Detached {
 }
 
 fn internal() -> Answer {
-    refuse(status::plain(Code::Internal, "INTERNAL", DOMAIN, "internal error", &[]))
+    refuse(status::bug())
 }

@@ -8,7 +8,7 @@ use chassis::consumer::Consumer;
 use chassis::testing::{Backend, Broker, TestDb, eventually};
 use futures::StreamExt;
 use lapin::options::{BasicNackOptions, BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions};
-use lapin::types::FieldTable;
+use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Connection, ConnectionProperties};
 use prost::{Message, Name};
 use tokio_util::sync::DropGuard;
@@ -111,12 +111,19 @@ async fn strangers_messages_are_parked_once_and_block_nobody() {
         properties(&Uuid::now_v7().to_string()).with_type("cartwright.test.v99.Counted".into()),
     )
     .await;
+    // Keys that no database keeps as they are, or finds again.
+    for key in ["a\0b".to_owned(), "a".repeat(3_000)] {
+        let mut headers = FieldTable::default();
+        headers.insert("x-key".into(), AMQPValue::LongString(key.into()));
+        let properties = properties(&Uuid::now_v7().to_string()).with_headers(headers);
+        publish(&broker, &kind, &good, properties).await;
+    }
     let db = any_database().await;
     let _relay = relay(&db, &bus);
     count(&db, "a", 1).await.unwrap();
     eventually(async || (effects(&target).await.get("a") == Some(&vec![1])).then_some(())).await;
     eventually(async || {
-        (number(&target, "SELECT COUNT(*) FROM parked WHERE state = 'PARKED'").await == 4).then_some(())
+        (number(&target, "SELECT COUNT(*) FROM parked WHERE state = 'PARKED'").await == 6).then_some(())
     })
     .await;
     let queue = format!("{}counter", broker.prefix);

@@ -136,6 +136,36 @@ async fn a_message_that_always_fails_is_parked_once_and_blocks_nobody() {
 }
 
 #[tokio::test]
+async fn a_message_that_panics_is_parked_like_one_that_fails_and_blocks_nobody() {
+    for db in databases().await {
+        let counter = Counter::new();
+        let consumer = counter.consumer(&db);
+        let _retries = retries(&consumer);
+        // The counter asserts that an event's key is the name in it.
+        let bad = Envelope { key: "another".into(), ..event("a", 1) };
+        consumer.receive_all(&[bad, event("b", 1)]).await.unwrap();
+        assert_eq!(effects(&db).await["b"], [1]);
+        eventually(async || (parked(&db).await == 1).then_some(())).await;
+        assert!(!effects(&db).await.contains_key("a"), "what it had done is undone");
+    }
+}
+
+#[tokio::test]
+async fn a_message_that_killed_its_process_each_time_is_parked_untried() {
+    for db in databases().await {
+        let counter = Counter::new();
+        let consumer = counter.consumer(&db);
+        counter.fail("a", 1);
+        consumer.receive(&event("a", 1)).await.unwrap();
+        // As often as it may be tried, nobody lived to tell how it went.
+        db.writer().execute_unprepared("UPDATE parked SET attempts = 8").await.unwrap();
+        let _retries = retries(&consumer);
+        eventually(async || (parked(&db).await == 1).then_some(())).await;
+        assert_eq!(counter.calls(), 1);
+    }
+}
+
+#[tokio::test]
 async fn poison_is_parked_at_once() {
     for db in databases().await {
         let counter = Counter::new();

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::process::Command;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -16,10 +17,10 @@ use chassis::time::Timestamp;
 use contract::operations::v1::ReadEventsRequest;
 use contract::operations::v1::operations_service_client::OperationsServiceClient;
 use sea_orm::{ConnectionTrait, Statement};
-use tokio_util::sync::DropGuard;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
 
-use crate::world::{Counter, any_database, count, effects, number, relay, serve, unpublished};
+use crate::world::{Counted, Counter, any_database, count, effects, number, relay, serve, unpublished};
 
 /// The announcer's operations, called without a network between.
 struct Announcer(Db);
@@ -105,6 +106,33 @@ async fn what_is_known_is_not_read_again() {
     let (_bus, _serving) = listen(&broker, reading(&again, &target, &db));
     applied(&target, 1).await;
     assert_eq!(again.calls(), 1, "only the young one was looked at again");
+}
+
+/// An outbox that grows faster than it is read: each page is dated a second after the one before.
+struct Busy(AtomicI64);
+
+#[async_trait]
+impl Outboxes for Busy {
+    async fn read(&self, source: &str, _: &[String], after: i64) -> Result<Vec<Announced>, Unavailable> {
+        let page = self.0.fetch_add(1, Ordering::SeqCst);
+        let time = Timestamp::now().plus(Duration::from_secs(page.unsigned_abs()));
+        let announced = |sequence| {
+            let event = Counted { name: "a".into(), number: sequence };
+            let envelope = Envelope { time, ..Envelope::new(source, "a", &event) };
+            Announced { sequence, envelope }
+        };
+        Ok((after + 1..=after + 7).map(announced).collect())
+    }
+}
+
+#[tokio::test]
+async fn what_is_announced_once_the_queue_is_bound_is_left_to_the_queue() {
+    let target = any_database().await;
+    let counter = Counter::new();
+    let consumer = counter.consumer(&target).reading(Arc::new(Busy(AtomicI64::new(0))), 30);
+    consumer.catch_up(&CancellationToken::new()).await;
+    let read = effects(&target).await.remove("a").unwrap();
+    assert!(read.len() > 7 && read.is_sorted(), "{read:?}");
 }
 
 /// Run alone, because every test of this run has the same broker.

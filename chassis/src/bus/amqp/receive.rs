@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::topology;
 use super::{ANSWER_MAX, Inner, KEY, LOOK, PAUSE_MAX, PAUSE_MIN, TIME, TRACEPARENT};
 use crate::bus::Unavailable;
-use crate::consumer::Consumer;
+use crate::consumer::{Consumer, storable};
 use crate::event::Envelope;
 use crate::id::Id;
 use crate::pace::Pace;
@@ -24,6 +24,8 @@ use crate::time::Timestamp;
 const PREFETCH: u16 = 50;
 /// A larger message is no event of ours, and is not kept.
 const EVENT_BYTES_MAX: usize = 1024 * 1024;
+/// So is one that says more than this of itself in one header: keys are found by index, which has a limit of its own.
+const HEADER_BYTES_MAX: usize = 500;
 
 /// Why receiving stopped.
 #[derive(Debug, thiserror::Error)]
@@ -245,13 +247,20 @@ impl From<Delivery> for Message {
                 Some(format!("its {} bytes are more than an event has; they are not kept", payload.len()));
             payload = Vec::new();
         }
+        let mut kept = |text: String| {
+            let storable = storable(&text, HEADER_BYTES_MAX);
+            if storable != text {
+                fault.get_or_insert_with(|| "its headers are not those of an event".to_owned());
+            }
+            storable
+        };
         let envelope = Envelope {
             id,
-            key: text(KEY).unwrap_or_default(),
-            source: properties.app_id().as_ref().map(ToString::to_string).unwrap_or_default(),
+            key: text(KEY).map(&mut kept).unwrap_or_default(),
+            source: properties.app_id().as_ref().map(ToString::to_string).map(&mut kept).unwrap_or_default(),
             time,
-            trace: text(TRACEPARENT),
-            kind,
+            trace: text(TRACEPARENT).map(&mut kept),
+            kind: kept(kind),
             payload: payload.into(),
         };
         Message { delivery, envelope, fault }
