@@ -365,6 +365,9 @@ fn options(url: &str, patient: bool) -> ConnectOptions {
 
 /// What PostgreSQL says when a statement takes longer than it may.
 const TOO_SLOW: &str = "57014";
+/// What it says of transactions in each other's way: the two that ask for them to be run again, and waiting too long, as for
+/// a lock.
+const CONTENDED: [&str; 4] = ["40001", "40P01", "55P03", TOO_SLOW];
 
 /// Whether an error says that the database cannot be reached or asks to try again, rather than that the work is wrong.
 /// Looks through the error's sources.
@@ -380,10 +383,20 @@ pub fn is_outage(error: &(dyn std::error::Error + 'static)) -> bool {
 
 /// Whether a statement took longer than it may: the next time it may do so again.
 pub(crate) fn is_too_slow(error: &(dyn std::error::Error + 'static)) -> bool {
+    says(error, &[TOO_SLOW])
+}
+
+/// Whether somebody else held what a transaction needed, so that nothing of it was done. What needs less may go through.
+pub(crate) fn is_contended(error: &(dyn std::error::Error + 'static)) -> bool {
+    says(error, &CONTENDED)
+}
+
+/// Whether PostgreSQL says one of these.
+fn says(error: &(dyn std::error::Error + 'static), codes: &[&str]) -> bool {
     any_source(error, |error| match (error.downcast_ref::<DbErr>(), error.downcast_ref::<RuntimeErr>()) {
         (Some(DbErr::Conn(cause) | DbErr::Exec(cause) | DbErr::Query(cause)), _) | (None, Some(cause)) => {
             matches!(cause, RuntimeErr::SqlxError(error)
-                if error.as_database_error().is_some_and(|error| error.code().as_deref() == Some(TOO_SLOW)))
+                if error.as_database_error().and_then(|error| error.code()).is_some_and(|code| codes.contains(&code.as_ref())))
         }
         _ => false,
     })
@@ -401,11 +414,12 @@ fn lost(cause: &RuntimeErr) -> bool {
     if let sqlx::Error::Database(error) = error.as_ref() {
         let code = error.code().unwrap_or_default();
         return match error.try_downcast_ref::<sqlx::postgres::PgDatabaseError>() {
-            // Connection trouble, too many connections, the server going down or coming up, idle for too long,
-            // the two that ask for the transaction to be run again, and waiting too long, as for a lock.
+            // Connection trouble, too many connections, the server going down or coming up, idle for too long, and others
+            // in the way.
             Some(_) => {
                 ["08", "53", "57P"].iter().any(|class| code.starts_with(class))
-                    || ["25P03", "40001", "40P01", "55P03", TOO_SLOW].contains(&code.as_ref())
+                    || code == "25P03"
+                    || CONTENDED.contains(&code.as_ref())
             }
             // Busy and locked, each with its extended codes; and a disk that does not answer or is full.
             None => code.parse().is_ok_and(|code: u32| [5, 6, 10, 13].contains(&(code & 0xff))),

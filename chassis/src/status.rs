@@ -10,6 +10,9 @@ use tonic_types::{ErrorDetails, StatusExt};
 /// When to come back where nothing says better.
 const SOON: Duration = Duration::from_millis(500);
 
+/// The reason of what was left undone because others held what it needed of the database.
+pub(crate) const STORAGE_BUSY: &str = "STORAGE_BUSY";
+
 /// The domain of reasons that no single service owns.
 pub const DOMAIN: &str = "cartwright";
 
@@ -89,6 +92,10 @@ fn try_later(code: Code, reason: &str, message: &str, retry_after: Duration) -> 
 /// Logs our own failure once, with its whole chain, and tells the caller nothing of it. A database that is busy or away
 /// is no failure of ours: the caller may come back.
 pub fn internal(error: &(dyn Error + 'static)) -> Status {
+    if crate::db::is_contended(error) {
+        tracing::warn!(error = %chain(error), "others held what a request needed of the database");
+        return unavailable(STORAGE_BUSY, "others are changing the same; try again", SOON);
+    }
     if crate::db::is_outage(error) {
         tracing::warn!(error = %chain(error), "the database is away or busy");
         return unavailable(

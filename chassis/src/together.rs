@@ -79,7 +79,7 @@ struct Asked<W: Wish> {
 
 impl<W: Wish> Together<W> {
     /// `serve` answers each of the wishes it is given, in their order, or says why none of them could be served; then each
-    /// is tried alone, unless nothing can be served at all now (`UNAVAILABLE`).
+    /// is tried alone, unless nothing can be served at all now (`UNAVAILABLE`, but for what others hold in the database).
     pub fn new<F>(serve: impl Fn(Vec<W>) -> F + Send + Sync + 'static) -> Together<W>
     where
         F: Future<Output = Served<W>> + Send + 'static,
@@ -151,7 +151,7 @@ impl<W: Wish> Inner<W> {
                 }
             }
             // One wish that cannot be served must not be the others' undoing.
-            Err(status) if together.len() > 1 && status.code() != Code::Unavailable => {
+            Err(status) if together.len() > 1 && !concerns_all(&status) => {
                 for asked in together {
                     let answer = self.answers(vec![asked.wish], asked.span).await;
                     let answer =
@@ -202,6 +202,11 @@ impl<W: Wish> Line<W> {
         self.served = !together.is_empty();
         self.served.then_some(together)
     }
+}
+
+/// Whether none could be served for a reason that has nothing to do with any of them.
+fn concerns_all(status: &Status) -> bool {
+    status.code() == Code::Unavailable && status::reason(status).as_deref() != Some(status::STORAGE_BUSY)
 }
 
 fn unserved() -> Status {
@@ -271,12 +276,19 @@ mod tests {
         assert_eq!(turns([wish(1, 1), wish(1, 1), wish(2, 1), wish(1, 1)]), [2, 1, 1]);
     }
 
-    /// Serves lines, but none together with one of thirteen, and none of seven.
+    /// Serves lines, but none together with one of thirteen, none of seven, and nothing at all with five among them. Somebody
+    /// holds what one of eleven needs.
     fn superstitious() -> Together<Lines> {
         Together::new(async |some: Vec<Lines>| {
             assert!(some.iter().all(|lines| lines.1 != 7), "seven");
             if some.iter().any(|lines| lines.1 == 13) {
                 return Err(Status::failed_precondition("thirteen"));
+            }
+            if some.iter().any(|lines| lines.1 == 11) {
+                return Err(status::unavailable(status::STORAGE_BUSY, "eleven", Duration::ZERO));
+            }
+            if some.iter().any(|lines| lines.1 == 5) {
+                return Err(unserved());
             }
             Ok(some.iter().map(|lines| Ok(lines.1)).collect())
         })
@@ -292,6 +304,8 @@ mod tests {
     async fn one_that_cannot_be_served_is_not_the_undoing_of_the_others() {
         let together = superstitious();
         assert_eq!(ask(&together, &[1, 13, 3]).await, [Ok(1), Err(Code::FailedPrecondition), Ok(3)]);
+        assert_eq!(ask(&together, &[1, 11, 3]).await, [Ok(1), Err(Code::Unavailable), Ok(3)]);
+        assert_eq!(ask(&together, &[1, 5]).await, [Err(Code::Unavailable); 2], "nothing goes now");
     }
 
     #[tokio::test]

@@ -31,6 +31,7 @@ export const MESSAGES: Record<string, string> = {
   SIGN_IN_FAILED: "E-mail address or password is wrong.",
   SIGN_IN_LOCKED: "Too many failed attempts. Please wait a while before you try again.",
   SIGN_IN_REQUIRED: "Please sign in to go on.",
+  STORAGE_BUSY: "Many people are buying this right now. Please try again in a moment.",
   STORAGE_UNAVAILABLE: "The shop cannot be reached right now. Please try again in a moment.",
   TOKEN_EXPIRED: "Your session has ended. Please sign in again.",
   USER_REQUIRED: "Please sign in to go on.",
