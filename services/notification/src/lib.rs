@@ -47,6 +47,9 @@ struct Service {
 /// Serves until the host's shutdown.
 pub async fn serve(host: Host, config: Config) -> Result<(), chassis::Error> {
     let db = host.db::<Migrator>().await?;
+    if host.is_alone_in(&db) {
+        store::due::abandon_all(&db).await?;
+    }
     let mail = mail::Mail::new(config.smtp_url.as_ref(), &config.mail_from)?;
     let service = Service {
         db: db.clone(),

@@ -108,6 +108,17 @@ async fn of_orders_that_are_told_of_together_each_is_told_once() {
 }
 
 #[tokio::test]
+async fn what_a_dead_process_had_taken_is_sent_by_the_next_at_once() {
+    let office = Office::open().await;
+    office.receive(&confirmed(&["1"])).await;
+    let taken = office.lease().await;
+    assert!(office.lease().await.is_empty());
+    due::abandon_all(&office.sender.db).await.expect("given up");
+    let again = office.lease().await;
+    assert_eq!((again.len(), again[0].attempts), (taken.len(), 2), "each try is counted");
+}
+
+#[tokio::test]
 async fn messages_are_taken_once_and_a_note_that_fails_is_not_the_undoing_of_others() {
     let office = Office::open().await;
     office.receive(&confirmed(&["1", "2", "3", "4"])).await;

@@ -104,7 +104,7 @@ impl Sender {
     }
 }
 
-/// A service that is away costs no try; one that refuses does.
+/// A service that is away costs no try, nor one that does not know our keys or our question yet; one that refuses does.
 fn unanswered(noun: &str, status: &tonic::Status) -> Not {
     let reason = format!("{noun} answered {:?}", status.code());
     let away = matches!(
@@ -115,6 +115,8 @@ fn unanswered(noun: &str, status: &tonic::Status) -> Not {
             | Code::Aborted
             | Code::Cancelled
             | Code::Unknown
+            | Code::Unauthenticated
+            | Code::Unimplemented
     );
     if away { Not::Yet(reason) } else { Not::ThisTime(reason) }
 }

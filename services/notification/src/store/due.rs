@@ -2,6 +2,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use chassis::{
+    db::Db,
     id::Id,
     rows::{Column, Rows, bigint, bool, int, text, uuid},
     time::Timestamp,
@@ -42,6 +43,12 @@ pub(crate) async fn lease(
     let now = Timestamp::now();
     let rows = all::<Row>(tx, &sql, [now.into(), now.plus(span).into()]).await?;
     rows.into_iter().map(Message::try_from).collect()
+}
+
+/// Makes all that is to be sent due now. Only for a database that no other process has open: whoever had taken some is gone.
+pub(crate) async fn abandon_all(db: &Db) -> Result<(), DbErr> {
+    let sql = "UPDATE notifications SET next_time = $1 WHERE state = 'PENDING' AND next_time > $1";
+    db.execute(super::statement(db.writer(), sql, [Timestamp::now().into()])).await.map(drop)
 }
 
 /// What was said, and where it ended.
