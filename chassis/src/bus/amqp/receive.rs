@@ -163,8 +163,14 @@ async fn take(
     }
     let kept = kept(stop, consumer, &faulty, &envelopes).await;
     if let (true, Some(last)) = (kept, last) {
-        last.ack(BasicAckOptions { multiple: true }).await?;
+        ack(&last, BasicAckOptions { multiple: true }).await?;
     }
+    Ok(())
+}
+
+/// Acknowledges a message. A broker that dies meanwhile need not say so.
+async fn ack(delivery: &Delivery, options: BasicAckOptions) -> Result<(), Broken> {
+    tokio::time::timeout(ANSWER_MAX, delivery.ack(options)).await.map_err(|_| Broken::Silent)??;
     Ok(())
 }
 
@@ -173,7 +179,7 @@ async fn bury(message: Message, consumer: &Consumer, stop: &CancellationToken) -
     let Message { delivery, envelope, fault } = message;
     let fault = fault.unwrap_or_else(|| "the broker gave it up".to_owned());
     if kept(stop, consumer, &[(envelope, fault)], &[]).await {
-        delivery.ack(BasicAckOptions::default()).await?;
+        ack(&delivery, BasicAckOptions::default()).await?;
     }
     Ok(())
 }
