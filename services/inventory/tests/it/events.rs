@@ -1,12 +1,10 @@
 //! What orders do to stock.
-use std::time::Duration;
-
 use chassis::time::Timestamp;
 use contract::inventory::v1 as pb;
 use contract::inventory::v1::movement::Kind;
 use contract::order::v1::{OrderCancelled, OrderConfirmed, OrderImported, OrderReturned};
 
-use super::support::{Warehouse, an_order, event_lines, release, reserve};
+use super::support::{Warehouse, an_order, event_lines, release, reserve, reserve_briefly};
 
 fn confirmed(order: &str, lines: &[(&str, i64)]) -> OrderConfirmed {
     OrderConfirmed { order: order.to_owned(), lines: event_lines(lines), ..Default::default() }
@@ -95,9 +93,7 @@ async fn an_order_cancelled_before_anything_was_held_holds_nothing_later() {
 async fn a_confirmation_later_than_the_expiry_takes_the_goods_all_the_same() {
     let warehouse = Warehouse::with(&[("HAT", 5)]).await;
     let order = an_order();
-    let soon = Some(Timestamp::now().plus(Duration::from_millis(300)).into());
-    let request = pb::ReserveStockRequest { expire_time: soon, ..reserve(&order, &[("HAT", 3)]) };
-    warehouse.order().reserve_stock(request).await.unwrap();
+    warehouse.order().reserve_stock(reserve_briefly(&order, &[("HAT", 3)])).await.unwrap();
     warehouse.until("HAT", (5, 0, 5)).await;
     warehouse.announce(&order, &confirmed(&order, &[("HAT", 3)])).await;
     warehouse.until("HAT", (2, 0, 2)).await;
@@ -109,9 +105,7 @@ async fn a_confirmation_later_than_the_expiry_takes_the_goods_all_the_same() {
 async fn a_confirmation_later_than_the_expiry_and_the_cancellation_takes_nothing() {
     let warehouse = Warehouse::with(&[("HAT", 5)]).await;
     let order = an_order();
-    let soon = Some(Timestamp::now().plus(Duration::from_millis(300)).into());
-    let request = pb::ReserveStockRequest { expire_time: soon, ..reserve(&order, &[("HAT", 3)]) };
-    warehouse.order().reserve_stock(request).await.unwrap();
+    warehouse.order().reserve_stock(reserve_briefly(&order, &[("HAT", 3)])).await.unwrap();
     warehouse.until("HAT", (5, 0, 5)).await;
     let event = warehouse.announce(&order, &cancelled(&order, &[("HAT", 3)])).await;
     warehouse.announce_again(event).await;

@@ -1,16 +1,13 @@
 //! Holding stock for orders, and letting it go.
-use std::time::Duration;
-
 use chassis::status;
 use chassis::testing::eventually;
-use chassis::time::Timestamp;
 use contract::inventory::v1 as pb;
 use contract::inventory::v1::movement::Kind;
 use contract::inventory::v1::reservation::State;
 use sea_orm::Statement;
 use tonic::Code;
 
-use super::support::{Warehouse, an_order, commit, receive, release, reserve};
+use super::support::{Warehouse, an_order, commit, receive, release, reserve, reserve_briefly};
 
 #[tokio::test]
 async fn what_is_reserved_can_no_longer_be_sold_but_still_lies_there() {
@@ -127,9 +124,8 @@ async fn a_release_that_overtakes_its_reservation_wins() {
 async fn a_reservation_nobody_ends_gives_its_stock_back_by_itself() {
     let warehouse = Warehouse::with(&[("HAT", 5)]).await;
     let order = an_order();
-    let soon = Some(Timestamp::now().plus(Duration::from_millis(300)).into());
-    let request = pb::ReserveStockRequest { expire_time: soon, ..reserve(&order, &[("HAT", 3)]) };
-    let held = warehouse.order().reserve_stock(request).await.unwrap().into_inner();
+    let held =
+        warehouse.order().reserve_stock(reserve_briefly(&order, &[("HAT", 3)])).await.unwrap().into_inner();
     let expired = eventually(async || {
         let read =
             warehouse.order().get_reservation(pb::GetReservationRequest { name: held.name.clone() }).await;

@@ -176,6 +176,12 @@ pub(crate) fn receive(sku: &str, quantity: i64) -> pb::ReceiveStockRequest {
     pb::ReceiveStockRequest { sku: sku.to_owned(), quantity, ..Default::default() }
 }
 
+/// Asks for goods for a moment: nobody has to end the reservation.
+pub(crate) fn reserve_briefly(order: &str, lines: &[(&str, i64)]) -> pb::ReserveStockRequest {
+    let soon = Timestamp::now().plus(Duration::from_millis(300));
+    pb::ReserveStockRequest { expire_time: Some(soon.into()), ..reserve(order, lines) }
+}
+
 pub(crate) fn reserve(order: &str, lines: &[(&str, i64)]) -> pb::ReserveStockRequest {
     let line = |(sku, quantity): &(&str, i64)| pb::ReservationLine {
         sku: (*sku).to_owned(),
