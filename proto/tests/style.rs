@@ -261,6 +261,7 @@ fn what_changes_something_can_be_repeated() {
         "RebuildOrders",
         "CommitReservation",
         "ReleaseReservation",
+        "ReopenCart",
         "SetLowStockThreshold",
         "RetrySaga",
         "SkipSagaStep",

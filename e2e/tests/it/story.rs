@@ -107,6 +107,13 @@ async fn a_declined_card_holds_nothing(scene: &Scene, ada: &Person) -> anyhow::R
     );
     let after = scene.stock("BLANKET-WOOL").await?;
     assert_eq!((after.available, after.reserved), (before.available, before.reserved));
+
+    // Another card can be tried at once: whatever cart has heard by then, it is ada's again.
+    ada.add(&blanket, 1).await?;
+    let declined = ada.place(ada.order_of_cart("tok_declined")).await?;
+    assert_eq!(declined.state(), State::Cancelled);
+    let order = ada.place(ada.order_of_cart("tok_visa")).await?;
+    assert_eq!(order.state(), State::Confirmed, "{order:?}");
     Ok(())
 }
 

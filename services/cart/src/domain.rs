@@ -1,5 +1,7 @@
 //! A cart: what may be put in, how much of it, and what becomes of it. Its prices are memories, never decisions.
 
+use std::collections::BTreeMap;
+
 use chassis::id::{Id, Resource};
 use chassis::money::{Currency, Money};
 use chassis::time::Timestamp;
@@ -144,13 +146,30 @@ impl Cart {
         Ok((line.quantity != quantity).then(|| Line { quantity, ..line.clone() }))
     }
 
+    /// What is in it beyond what an order has of it. An order that tells of no lines, as those of older releases, has all.
+    pub(crate) fn beyond(&self, ordered: &BTreeMap<&str, i64>) -> Vec<Line> {
+        if ordered.is_empty() {
+            return Vec::new();
+        }
+        let has = |line: &Line| ordered.get(line.variant.as_str()).copied().unwrap_or_default();
+        let rest = self.lines.iter().map(|line| Line { quantity: line.quantity - has(line), ..line.clone() });
+        rest.filter(|line| line.quantity > 0).collect()
+    }
+
+    /// Its lines that change when these are taken out, down to a quantity of nothing.
+    pub(crate) fn without(&self, taken: &[Line]) -> Vec<Line> {
+        let left =
+            |line: &Line, taken: &Line| Line { quantity: line.quantity - taken.quantity, ..line.clone() };
+        taken.iter().filter_map(|taken| Some(left(self.line(&taken.variant)?, taken))).collect()
+    }
+
     /// The lines that change when another cart's are added: quantities up to the most, no line beyond the last that
     /// fits, none in another currency. Somebody who signs in should get in, not be refused.
-    pub(crate) fn merge(&self, other: &Cart) -> Vec<Line> {
-        let currency = self.lines.first().or(other.lines.first()).map(|line| line.added_price.currency);
+    pub(crate) fn merge(&self, others: &[Line]) -> Vec<Line> {
+        let currency = self.lines.first().or(others.first()).map(|line| line.added_price.currency);
         let mut room = LINES_MAX.saturating_sub(self.lines.len());
         let mut merged = Vec::new();
-        for line in other.lines.iter().filter(|line| Some(line.added_price.currency) == currency) {
+        for line in others.iter().filter(|line| Some(line.added_price.currency) == currency) {
             match self.line(&line.variant) {
                 Some(mine) => {
                     let quantity = mine.quantity.saturating_add(line.quantity).min(QUANTITY_MAX);
@@ -250,10 +269,23 @@ mod tests {
     }
 
     #[test]
+    fn what_an_order_does_not_have_is_beyond_it() {
+        let cart = cart(&[("a", 3), ("b", 1), ("c", 2)]);
+        let told = |lines: &[Line]| {
+            lines.iter().map(|line| (line.variant.clone(), line.quantity)).collect::<Vec<_>>()
+        };
+        // More of one, another, and one of which there is less by now.
+        let beyond = cart.beyond(&BTreeMap::from([("a", 2), ("c", 5)]));
+        assert_eq!(told(&beyond), [("a".to_owned(), 1), ("b".to_owned(), 1)]);
+        assert_eq!(told(&cart.without(&beyond)), [("a".to_owned(), 2), ("b".to_owned(), 0)]);
+        assert!(cart.beyond(&BTreeMap::new()).is_empty());
+    }
+
+    #[test]
     fn merging_keeps_within_the_limits() {
-        let merged = cart(&[("a", 600), ("b", 1)]).merge(&cart(&[("a", 600), ("c", 2)]));
+        let merged = cart(&[("a", 600), ("b", 1)]).merge(&cart(&[("a", 600), ("c", 2)]).lines);
         let merged: Vec<_> = merged.iter().map(|line| (line.variant.as_str(), line.quantity)).collect();
         assert_eq!(merged, [("a", 999), ("c", 2)]);
-        assert!(full().merge(&cart(&[("new", 1)])).is_empty());
+        assert!(full().merge(&cart(&[("new", 1)]).lines).is_empty());
     }
 }

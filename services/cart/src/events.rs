@@ -30,9 +30,10 @@ impl Handle<OrderPlaced> for Service {
         let ordered = events.iter().filter_map(|(event, _)| {
             // An order may be made of lines, without a cart.
             let cart = Id::<Cart>::parse_name(&event.cart)?;
-            Some(Ordered { cart, owner: &event.customer, order: &event.order })
+            let lines = event.lines.iter().map(|line| (line.variant.as_str(), line.quantity)).collect();
+            Some(Ordered { cart, owner: &event.customer, order: &event.order, lines })
         });
-        Ok(service::ordered(tx, &ordered.collect::<Vec<_>>()).await?)
+        Ok(service::ordered(tx, ordered.collect()).await?)
     }
 }
 

@@ -88,6 +88,15 @@ impl CartService for Service {
         let key = Key::of(&caller, "MergeCart", &asked.request_id, &asked);
         self.change(&caller, key, async |tx| service::merge(tx, &guest, user).await).await
     }
+
+    async fn reopen_cart(
+        &self,
+        request: Request<pb::ReopenCartRequest>,
+    ) -> Result<Response<pb::ReopenCartResponse>, Status> {
+        let (_, request) = caller::of(request)?;
+        self.db.write(async |tx| service::reopen(tx, &request.order).await).await?;
+        Ok(Response::new(pb::ReopenCartResponse {}))
+    }
 }
 
 impl Service {

@@ -8,7 +8,7 @@ use chassis::time::Timestamp;
 use contract::cart::v1 as pb;
 use sea_orm::{DatabaseTransaction, DbErr};
 
-use crate::domain::{Cart, Offer, State};
+use crate::domain::{Cart, Line, Offer, State};
 use crate::error::Error;
 use crate::store;
 use crate::store::Ordered;
@@ -119,7 +119,7 @@ pub(crate) async fn merge(tx: &DatabaseTransaction, guest: &str, user: &str) -> 
 
 /// Pours one cart into another, and closes it.
 async fn pour(tx: &DatabaseTransaction, from: &Cart, into: Cart) -> Result<Cart, Error> {
-    for line in into.merge(from) {
+    for line in into.merge(&from.lines) {
         store::lines::put(tx, into.id, &line).await?;
     }
     store::save(tx, &Cart { state: State::Merged, order: String::new(), ..from.clone() }).await?;
@@ -130,21 +130,47 @@ async fn pour(tx: &DatabaseTransaction, from: &Cart, into: Cart) -> Result<Cart,
 
 /// Notes of which carts orders were made. A second order is made of a cart only once the first came to nothing, but news
 /// of the two may overtake each other: the newest has the cart, so that the end of an older one does not reopen it. A cart
-/// that was merged stays as it is.
-pub(crate) async fn ordered(tx: &DatabaseTransaction, orders: &[Ordered<'_>]) -> Result<(), Error> {
-    let mut oldest_first = orders.to_vec();
-    oldest_first.sort_unstable_by_key(|made| made.order);
-    let newest: BTreeMap<_, _> =
-        oldest_first.into_iter().map(|made| ((made.cart, made.owner), made)).collect();
-    Ok(store::order(tx, newest.into_values()).await?)
+/// that was merged stays as it is. What its shopper went on putting in before this was heard goes into the next cart.
+pub(crate) async fn ordered(tx: &DatabaseTransaction, mut orders: Vec<Ordered<'_>>) -> Result<(), Error> {
+    orders.sort_unstable_by_key(|made| made.order);
+    let newest: BTreeMap<_, _> = orders.iter().map(|made| ((made.cart, made.owner), made)).collect();
+    for cart in store::order(tx, newest.values().copied()).await? {
+        let Some(order) = newest.get(&(cart.id, cart.owner.as_str())) else { continue };
+        let beyond = cart.beyond(&order.lines);
+        if !beyond.is_empty() {
+            carry_over(tx, &cart, &beyond).await?;
+        }
+    }
+    Ok(())
 }
 
-/// Gives a cart back to its owner because the order made of it came to nothing before it was confirmed.
+/// Takes out of an ordered cart what is beyond the order, and puts it into its owner's next one. The ordered cart keeps
+/// what was ordered, which is what comes back where the order comes to nothing.
+async fn carry_over(tx: &DatabaseTransaction, cart: &Cart, beyond: &[Line]) -> Result<(), Error> {
+    for line in cart.without(beyond) {
+        if line.quantity == 0 {
+            store::lines::remove(tx, cart.id, &line.variant).await?;
+        } else {
+            store::lines::put(tx, cart.id, &line).await?;
+        }
+    }
+    let next = store::load_open(tx, &cart.owner).await?;
+    for line in next.merge(beyond) {
+        store::lines::put(tx, next.id, &line).await?;
+    }
+    store::save(tx, &next).await?;
+    Ok(())
+}
+
+/// Gives a cart back to its owner because the order made of it came to nothing before it was confirmed. Whoever has put
+/// something into another meanwhile finds the goods there.
 pub(crate) async fn reopen(tx: &DatabaseTransaction, order: &str) -> Result<(), Error> {
     let Some(cart) = store::load_of_order(tx, order).await? else { return Ok(()) };
+    let reopened = Cart { state: State::Open, order: String::new(), ..cart.clone() };
     match store::try_load_open(tx, &cart.owner).await? {
-        Some(open) => pour(tx, &cart, open).await?,
-        None => store::save(tx, &Cart { state: State::Open, order: String::new(), ..cart }).await?,
+        None => store::save(tx, &reopened).await?,
+        Some(empty) if empty.lines.is_empty() => pour(tx, &empty, reopened).await?,
+        Some(filled) => pour(tx, &cart, filled).await?,
     };
     Ok(())
 }

@@ -3,6 +3,8 @@
 pub(crate) mod audit;
 pub(crate) mod lines;
 
+use std::collections::BTreeMap;
+
 use chassis::id::Id;
 use chassis::rows::{Column, Rows, text, uuid};
 use chassis::time::Timestamp;
@@ -152,29 +154,37 @@ pub(crate) async fn save(tx: &DatabaseTransaction, cart: &Cart) -> Result<Cart, 
     Ok(Cart { version, update_time: now, lines, ..cart.clone() })
 }
 
-/// A cart of an owner that an order was made of.
-#[derive(Clone, Copy, Debug)]
+/// A cart of an owner that an order was made of, and how many the order has of each variant.
+#[derive(Clone, Debug)]
 pub(crate) struct Ordered<'a> {
     pub(crate) cart: Id<Cart>,
     pub(crate) owner: &'a str,
     pub(crate) order: &'a str,
+    pub(crate) lines: BTreeMap<&'a str, i64>,
 }
 
 /// Notes of which carts orders were made, of each cart one, as a new version of each that was still open or abandoned, or
-/// that an older order had: names of orders sort by their time.
-pub(crate) async fn order(
+/// that an older order had: names of orders sort by their time. Answers those it noted it of.
+pub(crate) async fn order<'a>(
     tx: &DatabaseTransaction,
-    orders: impl IntoIterator<Item = Ordered<'_>>,
-) -> Result<(), DbErr> {
+    orders: impl IntoIterator<Item = &'a Ordered<'a>>,
+) -> Result<Vec<Cart>, DbErr> {
     const ORDERED: [Column; 3] = [uuid("cart"), text("of_owner"), text("order_made")];
-    let sql =
+    let sql = format!(
         "UPDATE carts SET state = 'ORDERED', order_name = order_made, version = version + 1, update_time = $1
-               FROM {rows} AS these
-               WHERE id = cart AND owner = of_owner
-                 AND (state IN ('OPEN', 'ABANDONED') OR (state = 'ORDERED' AND order_name < order_made))";
-    let row = |one: Ordered<'_>| [one.cart.into(), one.owner.into(), one.order.into()];
-    Rows::new(&ORDERED, orders.into_iter().map(row)).run(tx, sql, &[Timestamp::now().into()]).await?;
-    Ok(())
+         FROM {{rows}} AS these
+         WHERE id = cart AND owner = of_owner
+           AND (state IN ('OPEN', 'ABANDONED') OR (state = 'ORDERED' AND order_name < order_made))
+         RETURNING {COLUMNS}"
+    );
+    let row = |one: &Ordered<'_>| [one.cart.into(), one.owner.into(), one.order.into()];
+    let rows = Rows::new(&ORDERED, orders.into_iter().map(row));
+    let mut carts = rows.query(tx, &sql, &[Timestamp::now().into()], read).await?;
+    let mut lines = lines::of_all(tx, carts.iter().map(|cart| cart.id)).await?;
+    for cart in &mut carts {
+        cart.lines = lines.remove(&cart.id).unwrap_or_default();
+    }
+    Ok(carts)
 }
 
 /// Open carts with something in them that nobody has changed since.

@@ -93,6 +93,7 @@ fn placed(order: &Order) -> pb::OrderPlaced {
         customer: order.customer.clone(),
         cart: order.cart.clone(),
         total: Some(order.amounts.total.into()),
+        lines: order.lines.iter().map(line).collect(),
     }
 }
 

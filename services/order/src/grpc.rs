@@ -35,7 +35,7 @@ impl OrderService for Service {
     ) -> Result<Response<pb::Quote>, Status> {
         let (caller, request) = caller::of(request)?;
         let (customer, wish) = (caller.subject()?, read::wish(&request)?);
-        let offer = quote::price(&self.peers, &self.config, &caller, customer, wish, Purpose::Quote).await?;
+        let offer = quote::price(self, &caller, customer, wish, Purpose::Quote).await?;
         Ok(Response::new(offer.into()))
     }
 

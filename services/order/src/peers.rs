@@ -8,7 +8,8 @@ use chassis::host::Host;
 use chassis::money::Money;
 use chassis::time::Timestamp;
 use contract::cart::v1::{
-    Cart as WireCart, GetCartRequest, cart::State as CartState, cart_service_client::CartServiceClient,
+    Cart as WireCart, GetCartRequest, ReopenCartRequest, cart::State as CartState,
+    cart_service_client::CartServiceClient,
 };
 use contract::catalog::v1::{
     BatchGetVariantsRequest, Variant as WireVariant, catalog_service_client::CatalogServiceClient,
@@ -101,6 +102,13 @@ impl Peers {
         let request = as_subject(caller, GetCartRequest { name: name.to_owned() });
         let cart = self.cart.clone().get_cart(request).await.map_err(read_from("cart"))?.into_inner();
         Ok(Cart::from(cart))
+    }
+
+    /// Has the cart given back that an order was made of.
+    pub(crate) async fn reopen_cart(&self, order: &Order) -> Result<(), Error> {
+        let request = ReopenCartRequest { order: order.id.name() };
+        self.cart.clone().reopen_cart(request).await.map_err(read_from("cart"))?;
+        Ok(())
     }
 
     /// The variants of these names, as they are now; those that are not found are left out.

@@ -88,8 +88,7 @@ async fn price(
     customer: &str,
     command: &Command,
 ) -> Result<Offer, Error> {
-    let (peers, config) = (&service.peers, &service.config);
-    let offer = quote::price(peers, config, caller, customer, command.wish.clone(), Purpose::Order).await?;
+    let offer = quote::price(service, caller, customer, command.wish.clone(), Purpose::Order).await?;
     if let Some(amounts) = &offer.amounts {
         let (total, expected) = (amounts.total, command.expected_total);
         if total.currency != expected.currency || total.minor > expected.minor {

@@ -4,10 +4,11 @@ use chassis::caller::Caller;
 use chassis::money::Money;
 use tonic::{Code, Status};
 
-use crate::config::Config;
+use crate::Service;
 use crate::domain::{Amounts, Goods, Item, PriceError};
 use crate::error::Error;
 use crate::peers::{Cart, Peers, ShippingOption};
+use crate::store::{self, Owner};
 
 /// What somebody wants to buy, and where to send it.
 #[derive(Clone, Debug)]
@@ -78,15 +79,15 @@ pub(crate) enum Problem {
 
 /// Prices a wish for `customer`, asking every peer that can be asked at the same time.
 pub(crate) async fn price(
-    peers: &Peers,
-    config: &Config,
+    service: &Service,
     caller: &Caller,
     customer: &str,
     wish: Wish,
     purpose: Purpose,
 ) -> Result<Offer, Error> {
+    let (peers, config) = (&service.peers, &service.config);
     let (basket, contact) =
-        futures::try_join!(fill(peers, caller, &wish.basket), reachable(peers, customer))?;
+        futures::try_join!(fill(service, caller, customer, &wish.basket), reachable(peers, customer))?;
     let (cart, items, mut problems) = basket;
     if !contact {
         problems.push(Problem::ContactMissing);
@@ -142,14 +143,16 @@ pub(crate) async fn price(
 
 /// The lines wanted at the catalog's prices, with what is wrong about them.
 async fn fill(
-    peers: &Peers,
+    service: &Service,
     caller: &Caller,
+    customer: &str,
     basket: &Basket,
 ) -> Result<(Option<Cart>, Vec<Item>, Vec<Problem>), Error> {
+    let peers = &service.peers;
     let (cart, lines) = match basket {
         Basket::Lines(lines) => (None, lines.clone()),
         Basket::Cart(name) => {
-            let mut cart = peers.cart(caller, name).await?;
+            let mut cart = cart(service, caller, customer, name).await?;
             let lines = std::mem::take(&mut cart.lines);
             (Some(cart), lines)
         }
@@ -184,6 +187,23 @@ async fn fill(
         }
     }
     Ok((cart, items, problems))
+}
+
+/// The cart of that name. Where the customer's last order came to nothing its cart is theirs again, but cart hears of that
+/// a moment later than they do: it is told now, so that another card can be tried at once.
+async fn cart(service: &Service, caller: &Caller, customer: &str, name: &str) -> Result<Cart, Error> {
+    let cart = service.peers.cart(caller, name).await?;
+    if cart.open && !cart.lines.is_empty() {
+        return Ok(cart);
+    }
+    let newest = store::list(service.db.writer(), Owner::Only(customer), None, None, 1).await?;
+    match newest.first() {
+        Some((order, _)) if order.gave_cart_back() => {
+            service.peers.reopen_cart(order).await?;
+            service.peers.cart(caller, name).await
+        }
+        _ => Ok(cart),
+    }
 }
 
 /// Users have given a contact when they registered; a guest may not have.

@@ -1,27 +1,49 @@
 //! The lines of carts, in the order they were added.
 
+use std::collections::BTreeMap;
+
 use chassis::id::Id;
 use chassis::money::Money;
+use chassis::rows::{Column, Rows, uuid};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, QueryResult};
 
 use super::{damaged, get, rows, run};
 use crate::domain::{Cart, Line};
 
+/// What `read` reads of a line.
+const COLUMNS: &str = "variant, sku, title, quantity, added_minor, added_currency";
+
+fn read(row: &QueryResult) -> Result<Line, DbErr> {
+    let currency = get::<String>(row, 5)?.parse().map_err(|_| damaged("the currency of a line"))?;
+    Ok(Line {
+        variant: get(row, 0)?,
+        sku: get(row, 1)?,
+        title: get(row, 2)?,
+        quantity: get(row, 3)?,
+        added_price: Money::new(get(row, 4)?, currency),
+    })
+}
+
 pub(super) async fn of(db: &impl ConnectionTrait, cart: Id<Cart>) -> Result<Vec<Line>, DbErr> {
-    let sql =
-        "SELECT variant, sku, title, quantity, added_minor, added_currency FROM cart_lines WHERE cart = $1
-               ORDER BY position, variant";
-    let read = |row: &QueryResult| {
-        let currency = get::<String>(row, 5)?.parse().map_err(|_| damaged("the currency of a line"))?;
-        Ok(Line {
-            variant: get(row, 0)?,
-            sku: get(row, 1)?,
-            title: get(row, 2)?,
-            quantity: get(row, 3)?,
-            added_price: Money::new(get(row, 4)?, currency),
-        })
-    };
-    rows(db, sql, vec![cart.into()], read).await
+    let sql = format!("SELECT {COLUMNS} FROM cart_lines WHERE cart = $1 ORDER BY position, variant");
+    rows(db, &sql, vec![cart.into()], read).await
+}
+
+/// The lines of each of the carts.
+pub(super) async fn of_all(
+    db: &impl ConnectionTrait,
+    carts: impl IntoIterator<Item = Id<Cart>>,
+) -> Result<BTreeMap<Id<Cart>, Vec<Line>>, DbErr> {
+    const CARTS: [Column; 1] = [uuid("wanted")];
+    let sql = format!(
+        "SELECT {COLUMNS}, cart FROM cart_lines JOIN {{rows}} AS these ON cart = wanted ORDER BY position, variant"
+    );
+    let wanted = Rows::new(&CARTS, carts.into_iter().map(|cart| [cart.into()]));
+    let mut found = BTreeMap::<_, Vec<_>>::new();
+    for (cart, line) in wanted.query(db, &sql, &[], |row| Ok((get(row, 6)?, read(row)?))).await? {
+        found.entry(cart).or_default().push(line);
+    }
+    Ok(found)
 }
 
 /// Puts a line in at the end, or in place of the variant's.

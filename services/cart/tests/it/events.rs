@@ -4,7 +4,7 @@ use contract::cart::v1 as pb;
 use contract::cart::v1::cart::State;
 use contract::catalog::v1::{ProductChanged, VariantState};
 use contract::identity::v1::UserErased;
-use contract::order::v1::{OrderCancelled, OrderPlaced};
+use contract::order::v1::{EventLine, OrderCancelled, OrderPlaced};
 use sea_orm::Statement;
 
 use super::support::{BAG, HAT, Shop, content, gbp, variant};
@@ -14,8 +14,13 @@ fn placed(cart: &pb::Cart, order: &str) -> OrderPlaced {
         order: order.to_owned(),
         customer: cart.owner.clone(),
         cart: cart.name.clone(),
+        lines: cart.lines.iter().map(ordered).collect(),
         total: None,
     }
+}
+
+fn ordered(line: &pb::CartLine) -> EventLine {
+    EventLine { variant: line.variant.clone(), quantity: line.quantity, ..Default::default() }
 }
 
 async fn until(shop: &Shop, cart: &pb::Cart, state: State) -> pb::Cart {
@@ -50,6 +55,28 @@ async fn a_cart_that_became_an_order_is_closed_and_the_next_is_empty() {
 }
 
 #[tokio::test]
+async fn what_is_put_in_while_the_order_is_made_is_in_the_next_cart() {
+    let shop = Shop::open().await;
+    let ada = shop.shopper("users/ada");
+    let cart = ada.add(HAT, 2).await.unwrap();
+    let order = placed(&cart, "orders/1");
+    // Order has read the cart, and cart has not heard of the order yet.
+    ada.add(HAT, 1).await.unwrap();
+    ada.add(BAG, 4).await.unwrap();
+    let event = shop.announce("orders/1", &order).await;
+    let closed = until(&shop, &cart, State::Ordered).await;
+    assert_eq!(content(&closed), [("HAT", 2)]);
+    shop.announce_again(event).await;
+    assert_eq!(content(&ada.cart().await), [("HAT", 1), ("BAG", 4)]);
+    // All of it is back in one cart where the order comes to nothing.
+    let cancelled = OrderCancelled { order: "orders/1".to_owned(), ..Default::default() };
+    shop.announce("orders/1", &cancelled).await;
+    until(&shop, &cart, State::Merged).await;
+    assert_eq!(content(&ada.cart().await), [("HAT", 3), ("BAG", 4)]);
+    shop.balances().await;
+}
+
+#[tokio::test]
 async fn an_order_that_comes_to_nothing_gives_the_cart_back() {
     let shop = Shop::open().await;
     let (ada, bob) = (shop.shopper("users/ada"), shop.shopper("users/bob"));
@@ -69,6 +96,30 @@ async fn an_order_that_comes_to_nothing_gives_the_cart_back() {
     // Whoever has begun another cart finds the goods there.
     until(&shop, &his, State::Merged).await;
     assert_eq!(content(&bob.cart().await), [("BAG", 1), ("HAT", 1)]);
+    shop.balances().await;
+}
+
+#[tokio::test]
+async fn whoever_has_only_looked_meanwhile_has_the_same_cart_back() {
+    let shop = Shop::open().await;
+    let ada = shop.shopper("users/ada");
+    let cart = ada.add(HAT, 1).await.unwrap();
+    shop.announce("orders/1", &placed(&cart, "orders/1")).await;
+    until(&shop, &cart, State::Ordered).await;
+    let looked_at = ada.cart().await;
+    assert!(looked_at.lines.is_empty());
+    // Order says so before it is heard; saying it again, or hearing it then, changes nothing.
+    for _ in 0..2 {
+        shop.reopen("orders/1").await.unwrap();
+        let back = ada.cart().await;
+        assert_eq!((back.name.as_str(), content(&back)), (cart.name.as_str(), vec![("HAT", 1)]));
+    }
+    let cancelled = OrderCancelled { order: "orders/1".to_owned(), ..Default::default() };
+    shop.announce("orders/1", &cancelled).await;
+    ada.add(BAG, 1).await.unwrap();
+    assert_eq!(content(&ada.get(&cart.name).await.unwrap()), [("HAT", 1), ("BAG", 1)]);
+    assert_eq!(ada.get(&looked_at.name).await.unwrap().state(), State::Merged);
+    shop.reopen("orders/of-no-cart").await.unwrap();
     shop.balances().await;
 }
 

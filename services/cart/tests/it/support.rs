@@ -111,6 +111,13 @@ impl Shop {
         rows.iter().map(|row| E::decode(payload(row).as_slice()).expect("an event")).collect()
     }
 
+    /// Order has the cart of an order given back.
+    pub(crate) async fn reopen(&self, order: &str) -> Result<pb::ReopenCartResponse, Status> {
+        let mut carts = CartServiceClient::new(self.host.as_service("order"));
+        let request = pb::ReopenCartRequest { order: order.to_owned() };
+        Ok(carts.reopen_cart(request).await?.into_inner())
+    }
+
     /// Everything cart's own tables must hold.
     pub(crate) async fn balances(&self) {
         let mut books = OperationsServiceClient::new(self.host.as_staff(&["audit.read"]));

@@ -70,6 +70,11 @@ impl Order {
         }
     }
 
+    /// Whether it came to nothing, so that the cart it was made of is the customer's again.
+    pub(crate) fn gave_cart_back(&self) -> bool {
+        self.state == State::Cancelled && !self.confirmed && !self.cart.is_empty()
+    }
+
     /// Refuses to go on with an order that is to be cancelled.
     pub(crate) fn still_wanted(&self) -> Result<(), Refused> {
         match &self.cancel_request {

@@ -76,6 +76,35 @@ async fn a_cart_whose_order_came_to_nothing_can_be_ordered_again() {
 }
 
 #[tokio::test]
+async fn another_card_can_be_tried_before_cart_has_heard_that_the_first_was_declined() {
+    let shop = Shop::start().await;
+    for (name, number) in [("carts/1", 1), ("carts/current", 2)] {
+        shop.world.cart(&format!("carts/{number}"), &[(CUP, 2)], "");
+        let with = |token: &str| {
+            let mut request = pb::PlaceOrderRequest { cart: name.into(), ..buy(&[], gbp(2850)) };
+            request.payment_method.as_mut().unwrap().token = token.into();
+            request
+        };
+        let declined = shop.place(with("declined")).await.unwrap();
+        assert_eq!(declined.state(), State::Cancelled);
+        // Cart has heard of the order, and not yet of its end.
+        shop.world.close(&declined);
+        assert_eq!(shop.place(with("tok_visa")).await.unwrap().state(), State::Confirmed, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_cart_closed_by_a_live_order_stays_closed() {
+    let shop = Shop::start().await;
+    shop.world.cart("carts/1", &[(CUP, 2)], "");
+    let request = || pb::PlaceOrderRequest { cart: "carts/1".into(), ..buy(&[], gbp(2850)) };
+    let order = shop.place(request()).await.unwrap();
+    shop.world.close(&order);
+    let refusal = shop.place(request()).await.unwrap_err();
+    assert_eq!((refusal.code(), reason(&refusal).as_str()), (Code::FailedPrecondition, "CART_CLOSED"));
+}
+
+#[tokio::test]
 async fn an_order_that_costs_nothing_takes_no_payment() {
     let shop = Shop::start().await;
     let mut request = buy(&[(FREE, 1)], gbp(0));

@@ -275,6 +275,17 @@ impl World {
         facts.carts.insert("carts/current".into(), cart.clone());
         facts.carts.insert(name.to_owned(), cart);
     }
+
+    /// Cart hears of an order: its cart is closed, and the customer's next one is empty.
+    pub(crate) fn close(&self, order: &pb::Order) {
+        let mut next = cart::v1::Cart { name: "carts/next".to_owned(), ..Default::default() };
+        next.set_state(cart::v1::cart::State::Open);
+        let mut facts = self.facts();
+        let cart = facts.carts.get_mut(&order.cart).expect("a cart that was ordered");
+        cart.order.clone_from(&order.name);
+        cart.set_state(cart::v1::cart::State::Ordered);
+        facts.carts.insert("carts/current".into(), next);
+    }
 }
 
 pub(crate) fn address() -> PostalAddress {

@@ -135,6 +135,21 @@ fn refused(code: Code, reason: &str) -> Status {
     chassis::status::plain(code, reason, "peer.cartwright", "the peer refuses", &[])
 }
 
+/// The cart this order has closed is the customer's open one again.
+fn reopen_cart(
+    facts: &mut Facts,
+    request: cart::v1::ReopenCartRequest,
+) -> Result<cart::v1::ReopenCartResponse, Status> {
+    let closed = facts.carts.values_mut().find(|cart| cart.order == request.order);
+    if let Some(cart) = closed {
+        cart.order.clear();
+        cart.set_state(cart::v1::cart::State::Open);
+        let open = cart.clone();
+        facts.carts.insert("carts/current".into(), open);
+    }
+    Ok(cart::v1::ReopenCartResponse {})
+}
+
 fn get_cart(facts: &mut Facts, request: cart::v1::GetCartRequest) -> Result<cart::v1::Cart, Status> {
     facts.carts.get(&request.name).cloned().ok_or_else(|| refused(Code::NotFound, "CART_NOT_FOUND"))
 }
@@ -326,7 +341,10 @@ macro_rules! fake {
     };
 }
 
-fake!(CartFake, "cartwright.cart.v1.CartService", "GetCart" => get_cart);
+fake!(
+    CartFake, "cartwright.cart.v1.CartService",
+    "GetCart" => get_cart, "ReopenCart" => reopen_cart
+);
 fake!(CatalogFake, "cartwright.catalog.v1.CatalogService", "BatchGetVariants" => batch_get_variants);
 fake!(IdentityFake, "cartwright.identity.v1.IdentityService", "GetContact" => get_contact);
 fake!(
