@@ -124,6 +124,30 @@ pub fn chain(error: &dyn Error) -> String {
     words
 }
 
+/// Whether a peer answers nobody at the moment, rather than refuses or fails this call: it is away or overwhelmed, or does
+/// not know our keys or this call yet, as while versions change. Whether the call was carried out stays open.
+pub fn is_away(status: &Status) -> bool {
+    match status.code() {
+        Code::Unavailable
+        | Code::DeadlineExceeded
+        | Code::ResourceExhausted
+        | Code::Aborted
+        | Code::Cancelled
+        | Code::Unknown
+        | Code::Unauthenticated
+        | Code::Unimplemented => true,
+        Code::Ok
+        | Code::InvalidArgument
+        | Code::NotFound
+        | Code::AlreadyExists
+        | Code::PermissionDenied
+        | Code::FailedPrecondition
+        | Code::OutOfRange
+        | Code::Internal
+        | Code::DataLoss => false,
+    }
+}
+
 /// The stable reason of a refusal, such as `ORDER_NOT_FOUND`.
 pub fn reason(status: &Status) -> Option<String> {
     status.get_details_error_info().map(|info| info.reason)

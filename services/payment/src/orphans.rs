@@ -126,11 +126,9 @@ impl Orphans {
     }
 }
 
-/// Whether order answers nobody, rather than not for this order: one in a form that an older release does not know is
-/// unavailable by itself.
+/// Whether order answers nobody: an order in a form that an older release does not know is unavailable by itself.
 fn is_away(status: &Status) -> bool {
-    let by_itself = status::reason(status).as_deref() == Some("ORDER_FORM_UNKNOWN");
-    matches!(status.code(), Code::Unavailable | Code::DeadlineExceeded) && !by_itself
+    status::is_away(status) && status::reason(status).as_deref() != Some("ORDER_FORM_UNKNOWN")
 }
 
 fn verdict(payment: &Payment, order: Option<OrderState>) -> Verdict {

@@ -1,5 +1,6 @@
 //! Words messages: looks up where to and what about, and fills the templates.
 use chassis::money::Money;
+use chassis::status;
 use contract::{identity::v1 as identity, order::v1 as order};
 use tonic::Code;
 
@@ -107,18 +108,7 @@ impl Sender {
 /// A service that is away costs no try, nor one that does not know our keys or our question yet; one that refuses does.
 fn unanswered(noun: &str, status: &tonic::Status) -> Not {
     let reason = format!("{noun} answered {:?}", status.code());
-    let away = matches!(
-        status.code(),
-        Code::Unavailable
-            | Code::DeadlineExceeded
-            | Code::ResourceExhausted
-            | Code::Aborted
-            | Code::Cancelled
-            | Code::Unknown
-            | Code::Unauthenticated
-            | Code::Unimplemented
-    );
-    if away { Not::Yet(reason) } else { Not::ThisTime(reason) }
+    if status::is_away(status) { Not::Yet(reason) } else { Not::ThisTime(reason) }
 }
 
 fn amount(money: Option<&contract::Money>) -> String {
