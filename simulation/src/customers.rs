@@ -20,6 +20,7 @@ use contract::shipping::v1::{CreateRateRequest, CreateZoneRequest, Rate, Zone};
 use futures::future::BoxFuture;
 use tonic::{Code, Status};
 
+use crate::carts::{self, Goods, Item};
 use crate::catalog::{self, SKUS};
 use crate::chance::Chance;
 use crate::shop::Shop;
@@ -35,6 +36,12 @@ pub(crate) struct Wish {
     pub(crate) customer: String,
     pub(crate) request_id: String,
     lines: Vec<(&'static str, i64)>,
+    /// The lines, where they are put into the cart first, and bought of it.
+    in_cart: Vec<Item>,
+    /// What is put into the cart while the order is made of it.
+    meanwhile: Vec<Item>,
+    /// The request that tries another card at once where the first is declined.
+    second_request_id: String,
     coupon: bool,
     token: &'static str,
     /// How long after the beginning, and how long between tries.
@@ -48,6 +55,8 @@ pub(crate) struct Wish {
 #[derive(Debug)]
 pub(crate) struct Told {
     pub(crate) wish: Wish,
+    /// What was put into the cart.
+    pub(crate) put_in: Goods,
     /// The order as the answer had it, or the refusal.
     pub(crate) answer: Result<Order, Status>,
     /// Whether the customer was told that it is cancelled at their wish.
@@ -71,11 +80,21 @@ impl Wish {
         let first = chance.index(SKUS.len());
         let wanted = SKUS[first..].iter().enumerate().filter(|(place, _)| *place == 0 || chance.falls(400));
         let skus: Vec<&str> = wanted.map(|(_, sku)| *sku).collect();
-        let lines = skus.into_iter().map(|sku| (sku, 1 + chance.below(3).cast_signed())).collect();
+        let lines: Vec<_> = skus.into_iter().map(|sku| (sku, 1 + chance.below(3).cast_signed())).collect();
+        let (mut in_cart, mut meanwhile) = (Vec::new(), Vec::new());
+        if chance.falls(400) {
+            in_cart.extend(lines.iter().map(|(sku, quantity)| Item::new(sku, *quantity, chance)));
+            if chance.falls(500) {
+                meanwhile.push(Item::new(chance.of(&SKUS), 1, chance));
+            }
+        }
         Wish {
             customer,
             request_id: uuid(chance),
             lines,
+            in_cart,
+            meanwhile,
+            second_request_id: uuid(chance),
             coupon: chance.falls(400),
             token: chance.of(&["tok_visa", "tok_visa", "tok_visa", "tok_mastercard", "tok_declined"]),
             begins: Duration::from_millis(chance.below(5000)),
@@ -87,8 +106,13 @@ impl Wish {
     fn request(&self) -> PlaceOrderRequest {
         let line =
             |(sku, quantity): &(&str, i64)| LineRequest { variant: catalog::name(sku), quantity: *quantity };
+        let (cart, lines) = match self.in_cart.as_slice() {
+            [] => (String::new(), self.lines.iter().map(line).collect()),
+            _ => (carts::CURRENT.to_owned(), Vec::new()),
+        };
         PlaceOrderRequest {
-            lines: self.lines.iter().map(line).collect(),
+            cart,
+            lines,
             coupon_code: if self.coupon { COUPON.into() } else { String::new() },
             shipping_address: Some(PostalAddress {
                 recipient: "Ada Lovelace".into(),
@@ -111,19 +135,20 @@ impl Wish {
     }
 }
 
-/// Has a wish fulfilled: asks under the same id until the answer is final.
+/// Has a wish fulfilled.
 pub(crate) fn buy(shop: &Shop, wish: Wish) -> BoxFuture<'static, Told> {
     let mut orders = OrderServiceClient::new(shop.channel("gateway", "order"));
+    let carts = carts::of(shop);
     Box::pin(async move {
         tokio::time::sleep(wish.begins).await;
-        let answer = loop {
-            match orders.place_order(as_subject(&wish.caller(), wish.request())).await {
-                Ok(order) if order.get_ref().state() != State::Placed => break Ok(order.into_inner()),
-                Err(refusal) if is_final(&refusal) => break Err(refusal),
-                Ok(_) | Err(_) => tokio::time::sleep(wish.patience).await,
-            }
-        };
-        let mut told = Told { wish, answer, cancelled: false };
+        let caller = wish.caller();
+        let mut put_in = carts::put_in(carts.clone(), &caller, &wish.in_cart, wish.patience).await;
+        let (answer, more) = tokio::join!(
+            pay(&mut orders, &wish),
+            carts::put_in(carts, &caller, &wish.meanwhile, wish.patience)
+        );
+        carts::add(&mut put_in, more);
+        let mut told = Told { wish, put_in, answer, cancelled: false };
         if let (Ok(order), Some(after)) = (&told.answer, told.wish.regrets)
             && order.state() == State::Confirmed
         {
@@ -132,6 +157,38 @@ pub(crate) fn buy(shop: &Shop, wish: Wish) -> BoxFuture<'static, Told> {
         }
         told
     })
+}
+
+/// Orders and pays, and tries another card where the first was declined for what is in the cart.
+async fn pay(orders: &mut OrderServiceClient<Channel>, wish: &Wish) -> Result<Order, Status> {
+    let answer = place(orders, wish, wish.request()).await;
+    match &answer {
+        Ok(order) if order.cancel_reason == "PAYMENT_DECLINED" && !wish.in_cart.is_empty() => {
+            let payment_method = PaymentMethod { channel: "sandbox".into(), token: "tok_visa".into() };
+            let again = PlaceOrderRequest {
+                payment_method: Some(payment_method),
+                request_id: wish.second_request_id.clone(),
+                ..wish.request()
+            };
+            place(orders, wish, again).await
+        }
+        _ => answer,
+    }
+}
+
+/// Asks under the same id until the answer is final.
+async fn place(
+    orders: &mut OrderServiceClient<Channel>,
+    wish: &Wish,
+    request: PlaceOrderRequest,
+) -> Result<Order, Status> {
+    loop {
+        match orders.place_order(as_subject(&wish.caller(), request.clone())).await {
+            Ok(order) if order.get_ref().state() != State::Placed => return Ok(order.into_inner()),
+            Err(refusal) if is_final(&refusal) => return Err(refusal),
+            Ok(_) | Err(_) => tokio::time::sleep(wish.patience).await,
+        }
+    }
 }
 
 /// Cancels an order, and says whether that went.
@@ -146,7 +203,8 @@ async fn cancel(orders: &mut OrderServiceClient<Channel>, wish: &Wish, name: &st
     }
 }
 
-fn is_final(refusal: &Status) -> bool {
+/// Whether an answer says for certain that nothing was done.
+pub(crate) fn is_final(refusal: &Status) -> bool {
     matches!(
         refusal.code(),
         Code::FailedPrecondition | Code::InvalidArgument | Code::NotFound | Code::PermissionDenied
@@ -204,7 +262,7 @@ fn pounds(units: i64) -> Money {
     Money { currency_code: "GBP".into(), units, nanos: 0 }
 }
 
-fn uuid(chance: &mut Chance) -> String {
+pub(crate) fn uuid(chance: &mut Chance) -> String {
     let (high, low) = (chance.below(u64::MAX), chance.below(u64::MAX));
     uuid::Builder::from_random_bytes(((u128::from(high) << 64) | u128::from(low)).to_be_bytes())
         .into_uuid()

@@ -2,6 +2,7 @@
 //! played from a seed: the same seed is the same run, with every death and every lost answer in it.
 
 mod broker;
+mod carts;
 mod catalog;
 mod chance;
 mod customers;

@@ -11,6 +11,7 @@ use contract::order::v1::{GetOrderRequest, ListOrdersRequest, Order};
 use futures::future::BoxFuture;
 use provider_simulator::{Kind, Status};
 
+use crate::carts;
 use crate::customers::Told;
 use crate::provider;
 use crate::shop::Shop;
@@ -21,6 +22,7 @@ pub(crate) type Lies = (Vec<String>, [u64; 3]);
 /// Compares what customers were told with what the shop and the provider say in the end.
 pub(crate) fn look(shop: &Shop, told: Vec<Told>) -> BoxFuture<'static, anyhow::Result<Lies>> {
     let mut orders = OrderServiceClient::new(shop.channel(OPERATOR, "order"));
+    let carts = carts::of(shop);
     let operator = cartwright::simulated::operator();
     let money = taken(shop);
     Box::pin(async move {
@@ -46,10 +48,16 @@ pub(crate) fn look(shop: &Shop, told: Vec<Told>) -> BoxFuture<'static, anyhow::R
                 lies.push(format!("{} is {:?}, and the provider has {held} of it", now.name, now.state()));
             }
         }
-        let request =
-            ListOrdersRequest { page_size: 1000, customer: "users/-".into(), ..ListOrdersRequest::default() };
+        let request = ListOrdersRequest {
+            page_size: 1000,
+            customer: "customers/-".into(),
+            ..ListOrdersRequest::default()
+        };
         let all =
             orders.list_orders(as_subject(&operator, request)).await.context("all orders")?.into_inner();
+        let listed: BTreeSet<&str> = all.orders.iter().map(|order| order.name.as_str()).collect();
+        let unlisted = known.iter().filter(|order| !listed.contains(order.as_str()));
+        lies.extend(unlisted.map(|order| format!("{order} is on no list")));
         let untold = all.orders.iter().filter(|order| !known.contains(&order.name));
         // A refusal may come after an order was made and turned back; nobody pays for that.
         let untold = untold.filter(|order| order.state() != State::Cancelled);
@@ -59,6 +67,7 @@ pub(crate) fn look(shop: &Shop, told: Vec<Told>) -> BoxFuture<'static, anyhow::R
                 lies.push(format!("the provider has {held} of {order}, of which nobody was told"));
             }
         }
+        lies.extend(carts::lost(carts, &told, &all.orders).await?);
         Ok((lies, counts))
     })
 }
