@@ -3,6 +3,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use contract::cart::v1::AddItemRequest;
 use contract::inventory::v1::ReceiveStockRequest;
 use contract::order::v1::order::State;
 use contract::order::v1::{CancelOrderRequest, LineRequest, Order, PlaceOrderRequest};
@@ -69,7 +70,10 @@ pub(crate) async fn live(
             if stop.is_cancelled() {
                 break 'life;
             }
-            let request = wish(&person, &world, &mut chance);
+            let mut request = wish(&person, &world, &mut chance);
+            if chance.random_bool(0.3) {
+                request = by_cart(&person, request, &journal).await;
+            }
             let (twice, regrets) = (chance.random_bool(0.1), chance.random_bool(0.1));
             let mut result = buy(&person, request, twice, &world, &journal).await;
             if let (true, Outcome::Order(order)) = (regrets, &result.outcome)
@@ -108,6 +112,39 @@ fn wish(person: &Person, world: &World, chance: &mut StdRng) -> PlaceOrderReques
     PlaceOrderRequest { lines, coupon_code, ..person.order_of("", 1, card) }
 }
 
+/// Puts what is wanted into the cart, and wants what is in it.
+async fn by_cart(person: &Person, wish: PlaceOrderRequest, journal: &Journal) -> PlaceOrderRequest {
+    for line in &wish.lines {
+        let request = AddItemRequest {
+            cart: "carts/current".into(),
+            variant: line.variant.clone(),
+            quantity: line.quantity,
+            request_id: e2e::scene::new_request_id(),
+        };
+        let content = format!("{} x {}", line.quantity, line.variant);
+        note(journal, "ask", "AddItem", &request.request_id, &content);
+        let asked = Instant::now();
+        let mut told = "unknown";
+        while asked.elapsed() < PATIENCE {
+            let put_in =
+                bounded(async { Ok(person.cart().add_item(request.clone()).await?.into_inner()) }).await;
+            match put_in {
+                Ok(_) => {
+                    told = "put in";
+                    break;
+                }
+                Err(refusal) if is_final(&refusal) => {
+                    told = "refused";
+                    break;
+                }
+                Err(_) => tokio::time::sleep(Duration::from_millis(300)).await,
+            }
+        }
+        note(journal, "told", "AddItem", &request.request_id, told);
+    }
+    PlaceOrderRequest { cart: "carts/current".into(), lines: Vec::new(), ..wish }
+}
+
 async fn buy(
     person: &Person,
     request: PlaceOrderRequest,
@@ -118,7 +155,8 @@ async fn buy(
     let asked = Instant::now();
     let content: Vec<String> =
         request.lines.iter().map(|line| format!("{} x {}", line.quantity, line.variant)).collect();
-    note(journal, "ask", "PlaceOrder", &request.request_id, &content.join(", "));
+    let content = if request.cart.is_empty() { content.join(", ") } else { request.cart.clone() };
+    note(journal, "ask", "PlaceOrder", &request.request_id, &content);
     let mut outcome = Outcome::Unknown("not asked".into());
     while asked.elapsed() < PATIENCE {
         world.placing.fetch_add(1, Ordering::Relaxed);
