@@ -94,8 +94,8 @@ pub struct Settings {
     /// How often, in minutes, a service looks whether its books balance; 0 never does. `cartwright_audit_violations` at /metrics tells.
     #[arg(long, env = "AUDIT_MINUTES", default_value_t = 15)]
     pub audit_minutes: u16,
-    /// For how many days a service remembers answers to request ids, and events it announced and applied. All services of
-    /// a shop need the same.
+    /// For how many days a service remembers answers to request ids, events it announced and applied, and what has ended:
+    /// sagas, closed carts. All services of a shop need the same.
     #[arg(long, env = "HISTORY_DAYS", default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..))]
     pub history_days: u16,
     /// How long, in seconds, a starting service waits for announcers that do not answer, to read what it missed of theirs

@@ -1,4 +1,5 @@
-//! How much of the past is kept: answered requests, published events and applied ones are forgotten after some days.
+//! How much of the past is kept: answered requests, published events and applied ones, and sagas that have ended, are
+//! forgotten after some days.
 //!
 //! An applied event is remembered a day longer than the event itself, so that whatever can still be delivered is known.
 
@@ -51,7 +52,7 @@ pub(crate) async fn forget_always(db: Db, days: u16, shutdown: CancellationToken
 
 /// Forgets what is older than `start`, and says how many rows that were.
 pub(crate) async fn forget(db: &Db, start: Timestamp, shutdown: &CancellationToken) -> Result<u64, DbErr> {
-    let old: [(&str, Value); 3] = [
+    let old: [(&str, Value); 5] = [
         // What has not been answered belongs to work that has not ended.
         (
             "DELETE FROM requests WHERE (caller, method, request_id) IN (
@@ -67,6 +68,18 @@ pub(crate) async fn forget(db: &Db, start: Timestamp, shutdown: &CancellationTok
         (
             "DELETE FROM inbox WHERE id IN (SELECT id FROM inbox WHERE id < $1 ORDER BY id LIMIT $2)",
             first_id(start.minus(DAY)).into(),
+        ),
+        // A saga goes after its log, so that a crash in between leaves no log of nothing.
+        (
+            "DELETE FROM saga_steps WHERE (saga_id, seq) IN (
+                 SELECT saga_id, seq FROM saga_steps JOIN saga ON id = saga_id
+                 WHERE saga_id < $1 AND saga.end_time IS NOT NULL ORDER BY saga_id, seq LIMIT $2)",
+            first_id(start).into(),
+        ),
+        (
+            "DELETE FROM saga WHERE id IN (
+                 SELECT id FROM saga WHERE id < $1 AND end_time IS NOT NULL ORDER BY id LIMIT $2)",
+            first_id(start).into(),
         ),
     ];
     let mut forgotten = 0;
@@ -125,6 +138,19 @@ mod tests {
                 )
                 .await;
                 execute(
+                    "INSERT INTO saga (id, kind, subject, version, state, step, data, owner, fence, lease_until, attempts,
+                         next_attempt_at, deadline_at, create_time, update_time, end_time)
+                     VALUES ($1, 'k', 'a', 1, 's', '', '', '', 0, 0, 0, 0, 0, $2, $2, $3)",
+                    vec![id.into(), time.micros().into(), published.into()],
+                )
+                .await;
+                execute(
+                    "INSERT INTO saga_steps (saga_id, seq, step, direction, attempt, outcome, start_time)
+                     VALUES ($1, 1, 's', 'RUN', 1, 'DONE', 0)",
+                    vec![id.into()],
+                )
+                .await;
+                execute(
                     "INSERT INTO requests (caller, method, request_id, fingerprint, reply, create_time)
                      VALUES ($1, 'm', $2, $3, $4, $5)",
                     vec![
@@ -139,13 +165,17 @@ mod tests {
             }
         }
         let forgotten = forget(&db, start, &CancellationToken::new()).await.unwrap();
-        assert_eq!(forgotten, 2 + 2 + 2);
+        assert_eq!(forgotten, 2 + 2 + 2 + (2 + 2));
         let left = async |sql: &str| number(&db, sql).await;
         assert_eq!(left("SELECT COUNT(*) FROM outbox WHERE published_at IS NULL").await, 3);
         assert_eq!(left("SELECT COUNT(*) FROM outbox WHERE published_at IS NOT NULL").await, 1);
         assert_eq!(left("SELECT COUNT(*) FROM inbox").await, 4);
         assert_eq!(left("SELECT COUNT(*) FROM requests WHERE reply IS NULL").await, 3);
         assert_eq!(left("SELECT COUNT(*) FROM requests WHERE reply IS NOT NULL").await, 1);
+        assert_eq!(left("SELECT COUNT(*) FROM saga WHERE end_time IS NULL").await, 3);
+        assert_eq!(left("SELECT COUNT(*) FROM saga").await, 4);
+        assert_eq!(left("SELECT COUNT(*) FROM saga_steps JOIN saga ON id = saga_id").await, 4);
+        assert_eq!(left("SELECT COUNT(*) FROM saga_steps").await, 4);
         assert_eq!(forget(&db, start, &CancellationToken::new()).await.unwrap(), 0);
     }
 

@@ -1,4 +1,4 @@
-//! Looks for carts that nobody came back to.
+//! Looks for carts that nobody came back to, and forgets those that have been closed for long.
 
 use std::time::Duration;
 
@@ -14,12 +14,14 @@ use crate::{service, store};
 /// Carts closed in one round; what is left waits for the next.
 const ROUND_MAX: i64 = 500;
 
-/// Looks for them until shutdown.
-pub(crate) async fn run(db: &Db, config: Config, shutdown: CancellationToken) {
+/// Looks for them until shutdown. Closed ones are kept for so many days.
+pub(crate) async fn run(db: &Db, config: Config, history_days: u16, shutdown: CancellationToken) {
     let every = Duration::from_millis(config.cart_abandoned_every_ms);
     let rest = Duration::from_secs(config.cart_abandoned_after_seconds);
+    let kept = Duration::from_secs(u64::from(history_days) * 24 * 3600);
     while shutdown.run_until_cancelled(tokio::time::sleep(every)).await.is_some() {
-        if let Err(error) = round(db, Timestamp::now().minus(rest)).await {
+        let now = Timestamp::now();
+        if let Err(error) = round(db, now.minus(rest), now.minus(kept)).await {
             tracing::warn!(
                 error = status::chain(&error),
                 "carts could not be looked through for abandoned ones"
@@ -29,12 +31,13 @@ pub(crate) async fn run(db: &Db, config: Config, shutdown: CancellationToken) {
 }
 
 /// Each in its own transaction, which decides: its owner, or another replica, may be at it.
-async fn round(db: &Db, since: Timestamp) -> Result<(), DbErr> {
+async fn round(db: &Db, since: Timestamp, closed_before: Timestamp) -> Result<(), DbErr> {
     for id in store::at_rest(db.writer(), since, ROUND_MAX).await? {
         if db.write(async |tx| service::abandon(tx, id, since).await).await? {
             tracing::debug!(cart.id = %id, "a cart is abandoned");
         }
     }
     db.write(async |tx| store::sweep(tx, since).await).await?;
+    db.write(async |tx| store::forget_closed(tx, closed_before, ROUND_MAX).await).await?;
     Ok(())
 }

@@ -46,11 +46,11 @@ pub async fn serve(host: Host, config: Config) -> Result<(), chassis::Error> {
         .on::<UserErased>(service.clone())
         .on::<ProductChanged>(service.clone())
         .on::<PriceChanged>(service.clone());
-    let at_rest = db.clone();
+    let (at_rest, days) = (db.clone(), host.settings.history_days);
     Server::new(&host, &db)
         .grpc(CartServiceServer::new(service))
         .consume(consumer)
-        .background("abandoned", async move |shutdown| abandoned::run(&at_rest, config, shutdown).await)
+        .background("abandoned", async move |shutdown| abandoned::run(&at_rest, config, days, shutdown).await)
         .audit(books::CartBooks)
         .run()
         .await

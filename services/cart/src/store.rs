@@ -218,6 +218,26 @@ pub(crate) async fn sweep(tx: &DatabaseTransaction, since: Timestamp) -> Result<
     run(tx, sql, vec![since.into()]).await
 }
 
+/// Takes away carts that became an order or part of another cart, and that nothing has happened to since.
+pub(crate) async fn forget_closed(
+    tx: &DatabaseTransaction,
+    since: Timestamp,
+    limit: i64,
+) -> Result<(), DbErr> {
+    const CARTS: [Column; 1] = [uuid("closed")];
+    // Held first, so that none is reopened while its lines go.
+    let sql = "UPDATE carts SET update_time = update_time
+               WHERE state IN ('ORDERED', 'MERGED') AND update_time < $1
+                 AND id IN (SELECT id FROM carts WHERE state IN ('ORDERED', 'MERGED') AND update_time < $1
+                            ORDER BY update_time LIMIT $2)
+               RETURNING id";
+    let held = rows(tx, sql, vec![since.into(), limit.into()], |row| get::<Id<Cart>>(row, 0)).await?;
+    let closed = Rows::new(&CARTS, held.into_iter().map(|id| [id.into()]));
+    closed.run(tx, "DELETE FROM cart_lines WHERE cart IN (SELECT closed FROM {rows} AS these)", &[]).await?;
+    closed.run(tx, "DELETE FROM carts WHERE id IN (SELECT closed FROM {rows} AS these)", &[]).await?;
+    Ok(())
+}
+
 /// Takes away everything of an owner.
 pub(crate) async fn erase(tx: &DatabaseTransaction, owner: &str) -> Result<(), DbErr> {
     let lines = "DELETE FROM cart_lines WHERE cart IN (SELECT id FROM carts WHERE owner = $1)";

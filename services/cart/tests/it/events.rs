@@ -149,6 +149,25 @@ async fn nothing_is_left_of_a_person_who_is_erased() {
 }
 
 #[tokio::test]
+async fn a_cart_that_has_been_closed_for_long_is_forgotten() {
+    let shop = Shop::with(cart::Config { cart_abandoned_every_ms: 20, ..cart::Config::default() }).await;
+    let (ada, bob) = (shop.shopper("users/ada"), shop.shopper("users/bob"));
+    let (old, young) = (ada.add(HAT, 1).await.unwrap(), bob.add(HAT, 1).await.unwrap());
+    for (cart, order) in [(&old, "orders/1"), (&young, "orders/2")] {
+        shop.announce(order, &placed(cart, order)).await;
+        until(&shop, cart, State::Ordered).await;
+    }
+    let open = ada.add(BAG, 1).await.unwrap();
+    // Ada's are thirty days older.
+    let thirty_days = "UPDATE carts SET update_time = update_time - 2592000000000 WHERE owner = 'users/ada'";
+    shop.db.execute(Statement::from_string(shop.db.backend(), thirty_days)).await.unwrap();
+    eventually(async || ada.get(&old.name).await.err()).await;
+    assert_eq!(content(&bob.get(&young.name).await.unwrap()), [("HAT", 1)]);
+    assert_eq!(content(&ada.get(&open.name).await.unwrap()), [("BAG", 1)]);
+    shop.balances().await;
+}
+
+#[tokio::test]
 async fn a_changed_product_is_looked_up_again() {
     let shop = Shop::with(cart::Config { cart_preview_ms: 60_000, ..cart::Config::default() }).await;
     let ada = shop.shopper("users/ada");
