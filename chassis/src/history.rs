@@ -52,42 +52,43 @@ pub(crate) async fn forget_always(db: Db, days: u16, shutdown: CancellationToken
 
 /// Forgets what is older than `start`, and says how many rows that were.
 pub(crate) async fn forget(db: &Db, start: Timestamp, shutdown: &CancellationToken) -> Result<u64, DbErr> {
-    let old: [(&str, Value); 5] = [
+    let old: [(&str, Vec<Value>); 5] = [
         // What has not been answered belongs to work that has not ended.
         (
             "DELETE FROM requests WHERE (caller, method, request_id) IN (
                  SELECT caller, method, request_id FROM requests
                  WHERE create_time < $1 AND reply IS NOT NULL ORDER BY create_time LIMIT $2)",
-            start.micros().into(),
+            vec![start.micros().into(), BATCH.into()],
         ),
         (
             "DELETE FROM outbox WHERE id IN (
                  SELECT id FROM outbox WHERE id < $1 AND published_at IS NOT NULL ORDER BY id LIMIT $2)",
-            first_id(start).into(),
+            vec![first_id(start).into(), BATCH.into()],
         ),
         (
             "DELETE FROM inbox WHERE id IN (SELECT id FROM inbox WHERE id < $1 ORDER BY id LIMIT $2)",
-            first_id(start.minus(DAY)).into(),
+            vec![first_id(start.minus(DAY)).into(), BATCH.into()],
         ),
-        // A saga goes after its log, so that a crash in between leaves no log of nothing.
+        // What waits for an operator stays. A saga goes after its log, so that a crash in between leaves no log of nothing.
         (
             "DELETE FROM saga_steps WHERE (saga_id, seq) IN (
-                 SELECT saga_id, seq FROM saga_steps JOIN saga ON id = saga_id
-                 WHERE saga_id < $1 AND saga.end_time IS NOT NULL ORDER BY saga_id, seq LIMIT $2)",
-            first_id(start).into(),
+                 SELECT saga_id, seq FROM saga_steps JOIN saga ON saga.id = saga_id
+                 WHERE saga_id < $1 AND state IN ('COMPLETED', 'COMPENSATED') AND saga.end_time < $3
+                 ORDER BY saga_id, seq LIMIT $2)",
+            vec![first_id(start).into(), BATCH.into(), start.micros().into()],
         ),
         (
             "DELETE FROM saga WHERE id IN (
-                 SELECT id FROM saga WHERE id < $1 AND end_time IS NOT NULL ORDER BY id LIMIT $2)",
-            first_id(start).into(),
+                 SELECT id FROM saga WHERE id < $1 AND state IN ('COMPLETED', 'COMPENSATED') AND end_time < $3
+                 ORDER BY id LIMIT $2)",
+            vec![first_id(start).into(), BATCH.into(), start.micros().into()],
         ),
     ];
     let mut forgotten = 0;
-    for (sql, before) in old {
+    for (sql, values) in old {
         while !shutdown.is_cancelled() {
-            let values = [before.clone(), BATCH.into()];
-            let rows =
-                db.execute(Statement::from_sql_and_values(db.backend(), sql, values)).await?.rows_affected();
+            let statement = Statement::from_sql_and_values(db.backend(), sql, values.clone());
+            let rows = db.execute(statement).await?.rows_affected();
             forgotten += rows;
             if rows < BATCH.unsigned_abs() {
                 break;
@@ -120,6 +121,23 @@ mod tests {
             db.execute(Statement::from_sql_and_values(db.backend(), sql, values)).await.unwrap();
         };
         let hour = Duration::from_secs(3600);
+        let saga = async |id: Uuid, state: &str, end: Timestamp| {
+            execute(
+                "INSERT INTO saga (id, kind, subject, version, state, step, data, owner, fence, lease_until, attempts,
+                     next_attempt_at, deadline_at, create_time, update_time, end_time)
+                 VALUES ($1, 'k', 'a', 1, $2, 's', '', '', 0, 0, 0, 0, 0, 0, 0, $3)",
+                vec![id.into(), state.into(), end.micros().into()],
+            )
+            .await;
+            execute(
+                "INSERT INTO saga_steps (saga_id, seq, step, direction, attempt, outcome, start_time)
+                 VALUES ($1, 1, 's', 'RUN', 1, 'DONE', 0)",
+                vec![id.into()],
+            )
+            .await;
+        };
+        // One that began long ago and has just ended.
+        saga(Uuid::nil(), "COMPENSATED", start.plus(hour)).await;
         // Just old enough, a day older than that, and just too young.
         for (place, time) in
             [start.minus(hour), start.minus(DAY + hour), start.plus(hour)].into_iter().enumerate()
@@ -137,19 +155,8 @@ mod tests {
                     vec![id.into(), Vec::<u8>::new().into(), time.micros().into()],
                 )
                 .await;
-                execute(
-                    "INSERT INTO saga (id, kind, subject, version, state, step, data, owner, fence, lease_until, attempts,
-                         next_attempt_at, deadline_at, create_time, update_time, end_time)
-                     VALUES ($1, 'k', 'a', 1, 's', '', '', '', 0, 0, 0, 0, 0, $2, $2, $3)",
-                    vec![id.into(), time.micros().into(), published.into()],
-                )
-                .await;
-                execute(
-                    "INSERT INTO saga_steps (saga_id, seq, step, direction, attempt, outcome, start_time)
-                     VALUES ($1, 1, 's', 'RUN', 1, 'DONE', 0)",
-                    vec![id.into()],
-                )
-                .await;
+                let state = if published.is_some() { "COMPLETED" } else { "NEEDS_ATTENTION" };
+                saga(id, state, time).await;
                 execute(
                     "INSERT INTO requests (caller, method, request_id, fingerprint, reply, create_time)
                      VALUES ($1, 'm', $2, $3, $4, $5)",
@@ -172,10 +179,10 @@ mod tests {
         assert_eq!(left("SELECT COUNT(*) FROM inbox").await, 4);
         assert_eq!(left("SELECT COUNT(*) FROM requests WHERE reply IS NULL").await, 3);
         assert_eq!(left("SELECT COUNT(*) FROM requests WHERE reply IS NOT NULL").await, 1);
-        assert_eq!(left("SELECT COUNT(*) FROM saga WHERE end_time IS NULL").await, 3);
-        assert_eq!(left("SELECT COUNT(*) FROM saga").await, 4);
-        assert_eq!(left("SELECT COUNT(*) FROM saga_steps JOIN saga ON id = saga_id").await, 4);
-        assert_eq!(left("SELECT COUNT(*) FROM saga_steps").await, 4);
+        assert_eq!(left("SELECT COUNT(*) FROM saga WHERE state = 'NEEDS_ATTENTION'").await, 3);
+        assert_eq!(left("SELECT COUNT(*) FROM saga").await, 5);
+        assert_eq!(left("SELECT COUNT(*) FROM saga_steps JOIN saga ON id = saga_id").await, 5);
+        assert_eq!(left("SELECT COUNT(*) FROM saga_steps").await, 5);
         assert_eq!(forget(&db, start, &CancellationToken::new()).await.unwrap(), 0);
     }
 
