@@ -67,7 +67,7 @@ impl Orphans {
             let state = match self.state_of(&order).await {
                 Err(status) if is_away(&status) => {
                     // Without order nothing can be said about any of them.
-                    tracing::debug!(%status, order.id = order, "order does not say what became of it");
+                    tracing::warn!(%status, order.id = order, "order does not say which payments are wanted");
                     break;
                 }
                 state => state,
