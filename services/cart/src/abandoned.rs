@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Config;
 use crate::{service, store};
 
-/// Carts closed in one round; what is left waits for the next.
+/// Carts abandoned in one round, where what is left waits for the next; and carts forgotten in one transaction.
 const ROUND_MAX: i64 = 500;
 
 /// Looks for them until shutdown. Closed ones are kept for so many days.
@@ -38,6 +38,7 @@ async fn round(db: &Db, since: Timestamp, closed_before: Timestamp) -> Result<()
         }
     }
     db.write(async |tx| store::sweep(tx, since).await).await?;
-    db.write(async |tx| store::forget_closed(tx, closed_before, ROUND_MAX).await).await?;
+    let full = ROUND_MAX.unsigned_abs();
+    while db.write(async |tx| store::forget_closed(tx, closed_before, ROUND_MAX).await).await? == full {}
     Ok(())
 }

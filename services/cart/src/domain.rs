@@ -156,6 +156,22 @@ impl Cart {
         rest.filter(|line| line.quantity > 0).collect()
     }
 
+    /// What it lacks of what an order has.
+    pub(crate) fn missing<'a>(&self, ordered: &BTreeMap<&'a str, i64>) -> BTreeMap<&'a str, i64> {
+        let has = |variant: &str| self.line(variant).map_or(0, |line| line.quantity);
+        let lacks = ordered.iter().map(|(variant, quantity)| (*variant, quantity - has(variant)));
+        lacks.filter(|(_, quantity)| *quantity > 0).collect()
+    }
+
+    /// As much of what is wanted as is in it.
+    pub(crate) fn some_of(&self, wanted: &BTreeMap<&str, i64>) -> Vec<Line> {
+        let some = |(variant, quantity): (&&str, &i64)| {
+            let line = self.line(variant)?;
+            Some(Line { quantity: line.quantity.min(*quantity), ..line.clone() })
+        };
+        wanted.iter().filter_map(some).collect()
+    }
+
     /// Its lines that change when these are taken out, down to a quantity of nothing.
     pub(crate) fn without(&self, taken: &[Line]) -> Vec<Line> {
         let left =
@@ -279,6 +295,10 @@ mod tests {
         assert_eq!(told(&beyond), [("a".to_owned(), 1), ("b".to_owned(), 1)]);
         assert_eq!(told(&cart.without(&beyond)), [("a".to_owned(), 2), ("b".to_owned(), 0)]);
         assert!(cart.beyond(&BTreeMap::new()).is_empty());
+        // What it lacks, and how much of that another has.
+        let missing = cart.missing(&BTreeMap::from([("a", 2), ("c", 5), ("d", 1)]));
+        assert_eq!(missing, BTreeMap::from([("c", 3), ("d", 1)]));
+        assert_eq!(told(&cart.some_of(&missing)), [("c".to_owned(), 2)]);
     }
 
     #[test]

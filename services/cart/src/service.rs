@@ -129,36 +129,85 @@ async fn pour(tx: &DatabaseTransaction, from: &Cart, into: Cart) -> Result<Cart,
 }
 
 /// Notes of which carts orders were made. A second order is made of a cart only once the first came to nothing, but news
-/// of the two may overtake each other: the newest has the cart, so that the end of an older one does not reopen it. A cart
-/// that was merged stays as it is. What its shopper went on putting in before this was heard goes into the next cart.
+/// of the two may overtake each other: the newest has the cart, so that the end of an older one does not reopen it.
 pub(crate) async fn ordered(tx: &DatabaseTransaction, mut orders: Vec<Ordered<'_>>) -> Result<(), Error> {
     orders.sort_unstable_by_key(|made| made.order);
-    let newest: BTreeMap<_, _> = orders.iter().map(|made| ((made.cart, made.owner), made)).collect();
-    for cart in store::order(tx, newest.values().copied()).await? {
-        let Some(order) = newest.get(&(cart.id, cart.owner.as_str())) else { continue };
-        let beyond = cart.beyond(&order.lines);
-        if !beyond.is_empty() {
-            carry_over(tx, &cart, &beyond).await?;
+    let mut newest = BTreeMap::new();
+    for made in orders {
+        newest.insert((made.cart, made.owner.to_owned()), made);
+    }
+    for cart in store::order(tx, newest.values()).await? {
+        if let Some(order) = newest.remove(&(cart.id, cart.owner.clone())) {
+            settle(tx, &cart, &order).await?;
+        }
+    }
+    for cart in store::load_merged(tx, newest.values()).await? {
+        if let Some(order) = newest.get(&(cart.id, cart.owner.clone())) {
+            unmerge(tx, cart, order).await?;
         }
     }
     Ok(())
 }
 
-/// Takes out of an ordered cart what is beyond the order, and puts it into its owner's next one. The ordered cart keeps
-/// what was ordered, which is what comes back where the order comes to nothing.
-async fn carry_over(tx: &DatabaseTransaction, cart: &Cart, beyond: &[Line]) -> Result<(), Error> {
-    for line in cart.without(beyond) {
+/// Makes a cart hold what was ordered of it, which is what comes back where the order comes to nothing. What its shopper
+/// went on putting in before this was heard goes into their next cart; what went there with an older order's news comes
+/// back from it.
+async fn settle(tx: &DatabaseTransaction, cart: &Cart, order: &Ordered<'_>) -> Result<(), Error> {
+    let beyond = cart.beyond(&order.lines);
+    if !beyond.is_empty() {
+        let next = store::load_open(tx, &cart.owner).await?;
+        shift(tx, cart, &next, &beyond).await?;
+        store::save(tx, &next).await?;
+    }
+    take_back(tx, cart, &order.lines).await?;
+    Ok(())
+}
+
+/// Takes what was ordered of a cart out of the one it was poured into when an older order came to nothing. A guest's cart
+/// that became a user's stays as it is.
+async fn unmerge(tx: &DatabaseTransaction, cart: Cart, order: &Ordered<'_>) -> Result<(), Error> {
+    let poured_out = Cart { lines: Vec::new(), ..cart };
+    if take_back(tx, &poured_out, &order.lines).await? {
+        store::save(tx, &Cart { state: State::Ordered, order: order.order.to_owned(), ..poured_out }).await?;
+    }
+    Ok(())
+}
+
+/// Brings what a cart lacks of an order back from its owner's open one. Says whether anything of it was there.
+async fn take_back(
+    tx: &DatabaseTransaction,
+    cart: &Cart,
+    ordered: &BTreeMap<&str, i64>,
+) -> Result<bool, Error> {
+    let missing = cart.missing(ordered);
+    if missing.is_empty() {
+        return Ok(false);
+    }
+    let Some(open) = store::try_load_open(tx, &cart.owner).await? else { return Ok(false) };
+    let found = open.some_of(&missing);
+    if found.is_empty() {
+        return Ok(false);
+    }
+    if cart.state == State::Merged {
+        store::lines::clear(tx, cart.id).await?;
+    }
+    shift(tx, &open, cart, &found).await?;
+    store::save(tx, &open).await?;
+    Ok(true)
+}
+
+/// Moves goods of one cart into another, within its limits.
+async fn shift(tx: &DatabaseTransaction, from: &Cart, to: &Cart, goods: &[Line]) -> Result<(), Error> {
+    for line in from.without(goods) {
         if line.quantity == 0 {
-            store::lines::remove(tx, cart.id, &line.variant).await?;
+            store::lines::remove(tx, from.id, &line.variant).await?;
         } else {
-            store::lines::put(tx, cart.id, &line).await?;
+            store::lines::put(tx, from.id, &line).await?;
         }
     }
-    let next = store::load_open(tx, &cart.owner).await?;
-    for line in next.merge(beyond) {
-        store::lines::put(tx, next.id, &line).await?;
+    for line in to.merge(goods) {
+        store::lines::put(tx, to.id, &line).await?;
     }
-    store::save(tx, &next).await?;
     Ok(())
 }
 

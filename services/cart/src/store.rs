@@ -179,7 +179,25 @@ pub(crate) async fn order<'a>(
     );
     let row = |one: &Ordered<'_>| [one.cart.into(), one.owner.into(), one.order.into()];
     let rows = Rows::new(&ORDERED, orders.into_iter().map(row));
-    let mut carts = rows.query(tx, &sql, &[Timestamp::now().into()], read).await?;
+    let carts = rows.query(tx, &sql, &[Timestamp::now().into()], read).await?;
+    with_lines(tx, carts).await
+}
+
+/// Reads those carts of these orders to change them that were merged into others.
+pub(crate) async fn load_merged<'a>(
+    tx: &DatabaseTransaction,
+    orders: impl IntoIterator<Item = &'a Ordered<'a>>,
+) -> Result<Vec<Cart>, DbErr> {
+    const MERGED: [Column; 2] = [uuid("cart"), text("of_owner")];
+    let sql = format!(
+        "UPDATE carts SET update_time = update_time FROM {{rows}} AS these
+         WHERE id = cart AND owner = of_owner AND state = 'MERGED' RETURNING {COLUMNS}"
+    );
+    let row = |one: &Ordered<'_>| [one.cart.into(), one.owner.into()];
+    Rows::new(&MERGED, orders.into_iter().map(row)).query(tx, &sql, &[], read).await
+}
+
+async fn with_lines(tx: &DatabaseTransaction, mut carts: Vec<Cart>) -> Result<Vec<Cart>, DbErr> {
     let mut lines = lines::of_all(tx, carts.iter().map(|cart| cart.id)).await?;
     for cart in &mut carts {
         cart.lines = lines.remove(&cart.id).unwrap_or_default();
@@ -218,12 +236,12 @@ pub(crate) async fn sweep(tx: &DatabaseTransaction, since: Timestamp) -> Result<
     run(tx, sql, vec![since.into()]).await
 }
 
-/// Takes away carts that became an order or part of another cart, and that nothing has happened to since.
+/// Takes away carts that became an order or part of another cart, and that nothing has happened to since. Says how many.
 pub(crate) async fn forget_closed(
     tx: &DatabaseTransaction,
     since: Timestamp,
     limit: i64,
-) -> Result<(), DbErr> {
+) -> Result<u64, DbErr> {
     const CARTS: [Column; 1] = [uuid("closed")];
     // Held first, so that none is reopened while its lines go.
     let sql = "UPDATE carts SET update_time = update_time
@@ -234,8 +252,7 @@ pub(crate) async fn forget_closed(
     let held = rows(tx, sql, vec![since.into(), limit.into()], |row| get::<Id<Cart>>(row, 0)).await?;
     let closed = Rows::new(&CARTS, held.into_iter().map(|id| [id.into()]));
     closed.run(tx, "DELETE FROM cart_lines WHERE cart IN (SELECT closed FROM {rows} AS these)", &[]).await?;
-    closed.run(tx, "DELETE FROM carts WHERE id IN (SELECT closed FROM {rows} AS these)", &[]).await?;
-    Ok(())
+    closed.run(tx, "DELETE FROM carts WHERE id IN (SELECT closed FROM {rows} AS these)", &[]).await
 }
 
 /// Takes away everything of an owner.

@@ -8,7 +8,7 @@ use crate::Service;
 use crate::domain::{Amounts, Goods, Item, PriceError};
 use crate::error::Error;
 use crate::peers::{Cart, Peers, ShippingOption};
-use crate::store::{self, Owner};
+use crate::store;
 
 /// What somebody wants to buy, and where to send it.
 #[derive(Clone, Debug)]
@@ -190,16 +190,14 @@ async fn fill(
 }
 
 /// The cart of that name. Where the customer's last order came to nothing its cart is theirs again, but cart hears of that
-/// a moment later than they do: it is told now, so that another card can be tried at once.
+/// a moment later than they do: unless it is the one that is open, it is given back now, so that another card can be
+/// tried at once. A quote does so too: it only brings forward what happens anyway.
 async fn cart(service: &Service, caller: &Caller, customer: &str, name: &str) -> Result<Cart, Error> {
-    let cart = service.peers.cart(caller, name).await?;
-    if cart.open && !cart.lines.is_empty() {
-        return Ok(cart);
-    }
-    let newest = store::list(service.db.writer(), Owner::Only(customer), None, None, 1).await?;
-    match newest.first() {
-        Some((order, _)) if order.gave_cart_back() => {
-            service.peers.reopen_cart(order).await?;
+    let newest = store::newest(service.db.writer(), customer);
+    let (cart, newest) = futures::try_join!(service.peers.cart(caller, name), newest)?;
+    match newest {
+        Some(order) if order.gave_cart_back() && !(cart.open && cart.name == order.cart) => {
+            service.peers.reopen_cart(&order).await?;
             service.peers.cart(caller, name).await
         }
         _ => Ok(cart),

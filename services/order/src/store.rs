@@ -86,6 +86,16 @@ pub(crate) async fn load_all(db: &impl ConnectionTrait, ids: &[Id<Order>]) -> Re
     Ok(found)
 }
 
+/// The order a customer has placed last.
+pub(crate) async fn newest(db: &impl ConnectionTrait, customer: &str) -> Result<Option<Order>, Error> {
+    use rows::Column::{CreateTime, Id as OrderId};
+    let query = owned(rows::Entity::find(), Owner::Only(customer));
+    match query.order_by_desc(CreateTime).order_by_desc(OrderId).one(db).await? {
+        Some(row) => row.order(db).await.map(Some),
+        None => Ok(None),
+    }
+}
+
 /// The orders that are called so: nearly always one or none.
 pub(crate) async fn numbered(db: &impl ConnectionTrait, number: &Number) -> Result<Vec<Order>, Error> {
     let query = rows::Entity::find().filter(rows::Column::Number.eq(number.digits()));

@@ -4,12 +4,15 @@ use chassis::auth::Verifier;
 use chassis::consumer::Consumer;
 use chassis::db::Db;
 use chassis::event::Envelope;
+use chassis::money::Money;
 use chassis::testing::{TestHost, TestProcess};
 use chassis::time::Timestamp;
+use contract::order::v1::EventLine;
+use prost::Message;
 use sea_orm::{ConnectionTrait, Statement};
 
 use super::*;
-use crate::domain::State;
+use crate::domain::{Line, State};
 
 /// The cart service's ear, and its database.
 struct Shop {
@@ -42,6 +45,17 @@ impl Shop {
         store::find(self.db.writer(), Some(&cart.owner), cart.id).await.expect("a cart").expect("a cart")
     }
 
+    async fn put_in(&self, cart: &Cart, variant: &str) {
+        let line = Line {
+            variant: variant.to_owned(),
+            sku: variant.to_owned(),
+            title: variant.to_owned(),
+            quantity: 1,
+            added_price: Money::new(100, "GBP".parse().expect("a currency")),
+        };
+        self.db.write(async |tx| store::lines::put(tx, cart.id, &line).await).await.expect("put in");
+    }
+
     async fn hears(&self, news: &[Envelope]) {
         self.consumer.receive_all(news).await.expect("taken over");
     }
@@ -50,6 +64,24 @@ impl Shop {
 /// The name of an order: as of all orders, those made later sort later.
 fn name(number: usize) -> String {
     format!("orders/{number:02}")
+}
+
+/// What cart hears, or its shopper does.
+#[derive(Clone, Copy, Debug)]
+enum News {
+    First,
+    Second,
+    FirstEnded,
+    Looked,
+}
+
+/// The same news, where one of each of these was ordered.
+fn with(variants: &[&str], news: Envelope) -> Envelope {
+    let line =
+        |variant: &&str| EventLine { variant: (*variant).to_owned(), quantity: 1, ..Default::default() };
+    let event = OrderPlaced::decode(news.payload.clone()).expect("an event");
+    let event = OrderPlaced { lines: variants.iter().map(line).collect(), ..event };
+    Envelope { payload: event.encode_to_vec().into(), ..news }
 }
 
 fn placed(number: usize, owner: &str, cart: Option<&Cart>) -> Envelope {
@@ -101,6 +133,54 @@ async fn carts_whose_orders_are_told_together_are_closed_each_by_its_own() {
     }
     let parked = Statement::from_string(shop.db.backend(), "SELECT 1 FROM parked WHERE state = 'PARKED'");
     assert_eq!(shop.db.writer().query_all_raw(parked).await.expect("parked").len(), 1);
+}
+
+/// What is in a cart: variants and quantities.
+fn content(cart: &Cart) -> Vec<(&str, i64)> {
+    cart.lines.iter().map(|line| (line.variant.as_str(), line.quantity)).collect()
+}
+
+#[tokio::test]
+async fn goods_ordered_twice_of_a_cart_are_in_one_place_however_the_news_come() {
+    let shop = Shop::open().await;
+    // Of a cup and a hat the cup was ordered first, in vain; then both. Meanwhile a pen was put in.
+    let ways: [&[News]; 6] = [
+        &[News::First, News::FirstEnded, News::Second],
+        &[News::First, News::Second, News::FirstEnded],
+        &[News::Second, News::First, News::FirstEnded],
+        &[News::First, News::Looked, News::FirstEnded, News::Second],
+        &[News::First, News::Looked, News::Second, News::FirstEnded],
+        &[News::Looked, News::First, News::FirstEnded, News::Second],
+    ];
+    for (way, news) in ways.into_iter().enumerate() {
+        let (first, second) = (10 * way + 1, 10 * way + 2);
+        let owner = format!("users/{way}");
+        let cart = shop.cart_of(&owner).await;
+        for variant in ["cup", "hat", "pen"] {
+            shop.put_in(&cart, variant).await;
+        }
+        for one in news {
+            let event = match one {
+                News::First => with(&["cup"], placed(first, &owner, Some(&cart))),
+                News::Second => with(&["cup", "hat"], placed(second, &owner, Some(&cart))),
+                News::FirstEnded => cancelled(first),
+                News::Looked => {
+                    shop.cart_of(&owner).await;
+                    continue;
+                }
+            };
+            shop.hears(&[event]).await;
+        }
+        let ordered = shop.now(&cart).await;
+        assert_eq!((ordered.state, ordered.order.clone()), (State::Ordered, name(second)), "{news:?}");
+        assert_eq!(content(&ordered), [("cup", 1), ("hat", 1)], "{news:?}");
+        assert_eq!(content(&shop.cart_of(&owner).await), [("pen", 1)], "{news:?}");
+        // The second comes to nothing too.
+        shop.hears(&[cancelled(second)]).await;
+        let mut open = shop.cart_of(&owner).await;
+        open.lines.sort_by(|one, other| one.variant.cmp(&other.variant));
+        assert_eq!(content(&open), [("cup", 1), ("hat", 1), ("pen", 1)], "{news:?}");
+    }
 }
 
 #[tokio::test]

@@ -94,6 +94,22 @@ async fn another_card_can_be_tried_before_cart_has_heard_that_the_first_was_decl
 }
 
 #[tokio::test]
+async fn what_was_put_into_the_next_cart_meanwhile_is_not_bought_in_its_place() {
+    let shop = Shop::start().await;
+    shop.world.cart("carts/1", &[(CUP, 2)], "");
+    let with = |token: &str| {
+        let mut request = pb::PlaceOrderRequest { cart: "carts/current".into(), ..buy(&[], gbp(2850)) };
+        request.payment_method.as_mut().unwrap().token = token.into();
+        request
+    };
+    let declined = shop.place(with("declined")).await.unwrap();
+    shop.world.close(&declined);
+    shop.world.cart("carts/next", &[(CUP, 1)], "");
+    let order = shop.place(with("tok_visa")).await.unwrap();
+    assert_eq!((order.state(), order.cart.as_str()), (State::Confirmed, "carts/1"));
+}
+
+#[tokio::test]
 async fn a_cart_closed_by_a_live_order_stays_closed() {
     let shop = Shop::start().await;
     shop.world.cart("carts/1", &[(CUP, 2)], "");

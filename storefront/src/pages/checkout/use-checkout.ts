@@ -93,6 +93,8 @@ export function useCheckout(cart: Cart) {
         once((requestId) => shop.identity.createAddress({ parent: "users/me", address: { postalAddress: address }, requestId })).catch(() => {});
       }
       if (order.state === Order_State.CANCELLED) {
+        // Asking its price has the cart given back, should cart not have heard of the end yet.
+        await shop.order.quoteOrder({ cart: cart.name }).catch(() => null);
         // Where the cart is still there, another card can be tried at once.
         if (pieces(await carts.load().catch(() => null)) > 0) {
           return setOutcome({ kind: "cancelled", order: order.name, reason: order.cancelReason });
