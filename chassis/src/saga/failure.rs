@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
+use crate::status::is_away;
+
 /// A step's failure, by what the runner does about it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Failure {
@@ -80,25 +82,14 @@ impl From<Refusal> for Failure {
 
 impl From<Status> for Failure {
     fn from(status: Status) -> Failure {
-        match status.code() {
-            // A deadline that passed, a dropped stream and a server's bug all leave the outcome open.
-            Code::DeadlineExceeded | Code::Cancelled | Code::Unknown | Code::Internal => {
-                Failure::Unknown(text(&status))
-            }
-            // Nothing was decided either where a peer does not know our keys yet, or this step, as while versions change.
-            Code::Unavailable
-            | Code::Aborted
-            | Code::ResourceExhausted
-            | Code::Unauthenticated
-            | Code::Unimplemented => Failure::Unavailable(text(&status)),
-            Code::Ok
-            | Code::InvalidArgument
-            | Code::NotFound
-            | Code::AlreadyExists
-            | Code::PermissionDenied
-            | Code::FailedPrecondition
-            | Code::OutOfRange
-            | Code::DataLoss => Failure::Refused(Refusal::from(&status)),
+        // A deadline that passed, a dropped stream and a server's bug all leave the outcome open.
+        let open = [Code::DeadlineExceeded, Code::Cancelled, Code::Unknown, Code::Internal];
+        if open.contains(&status.code()) {
+            Failure::Unknown(text(&status))
+        } else if is_away(&status) {
+            Failure::Unavailable(text(&status))
+        } else {
+            Failure::Refused(Refusal::from(&status))
         }
     }
 }

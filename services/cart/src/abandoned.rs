@@ -21,7 +21,7 @@ pub(crate) async fn run(db: &Db, config: Config, history_days: u16, shutdown: Ca
     let kept = Duration::from_secs(u64::from(history_days) * 24 * 3600);
     while shutdown.run_until_cancelled(tokio::time::sleep(every)).await.is_some() {
         let now = Timestamp::now();
-        if let Err(error) = round(db, now.minus(rest), now.minus(kept)).await {
+        if let Err(error) = round(db, now.minus(rest), now.minus(kept), &shutdown).await {
             tracing::warn!(
                 error = status::chain(&error),
                 "carts could not be looked through for abandoned ones"
@@ -31,14 +31,23 @@ pub(crate) async fn run(db: &Db, config: Config, history_days: u16, shutdown: Ca
 }
 
 /// Each in its own transaction, which decides: its owner, or another replica, may be at it.
-async fn round(db: &Db, since: Timestamp, closed_before: Timestamp) -> Result<(), DbErr> {
+async fn round(
+    db: &Db,
+    since: Timestamp,
+    closed_before: Timestamp,
+    shutdown: &CancellationToken,
+) -> Result<(), DbErr> {
     for id in store::at_rest(db.writer(), since, ROUND_MAX).await? {
         if db.write(async |tx| service::abandon(tx, id, since).await).await? {
             tracing::debug!(cart.id = %id, "a cart is abandoned");
         }
     }
     db.write(async |tx| store::sweep(tx, since).await).await?;
-    let full = ROUND_MAX.unsigned_abs();
-    while db.write(async |tx| store::forget_closed(tx, closed_before, ROUND_MAX).await).await? == full {}
+    while !shutdown.is_cancelled() {
+        let forgotten = db.write(async |tx| store::forget_closed(tx, closed_before, ROUND_MAX).await).await?;
+        if forgotten < ROUND_MAX.unsigned_abs() {
+            break;
+        }
+    }
     Ok(())
 }
